@@ -14,39 +14,13 @@
 #include "base/strong.hpp"
 #include "base/time.hpp"
 #include "crypto/certificate.hpp"
+#include "mesh/errc.hpp"
+#include "mesh/link.hpp"
 #include "protocol/signaling.hpp"
 #include "rtc/ice/gatherer.hpp"
 #include "rtc/peer/peer_connection.hpp"
 
 namespace chatixia::mesh {
-
-enum class Errc {
-  unknown_peer = 1,  // nobody of that name is on the mesh
-  not_connected,     // the registry is not reachable, so no link can be made
-  connect_failed,    // a link was tried and did not open
-  send_buffer_full,  // try again after Writable
-  message_too_large,
-  closing,
-};
-const std::error_category& category();
-inline std::error_code make_error_code(Errc error) {
-  return {static_cast<int>(error), category()};
-}
-
-enum class LinkState { connecting, open, closed };
-
-// One link as people want to see it.
-struct LinkReport {
-  PeerId peer;
-  LinkState state = LinkState::connecting;
-  bool offerer = false;
-  std::optional<rtc::ice::Path> path;
-  std::optional<Duration> rtt;
-  rtc::peer::Timeline timeline;
-  std::size_t buffered_bytes = 0;
-  std::uint64_t messages_sent = 0;
-  std::uint64_t messages_received = 0;
-};
 
 // One sidecar's place in the mesh: which peers there are, who calls whom, what waits for whom.
 // Sans-I/O: one input (a datagram, a signal, a command, a timeout), then drain poll_signal(),
@@ -62,18 +36,19 @@ class Node {
     // Lost links to peers that are still on the mesh are tried again: full jitter, doubling.
     Duration reconnect_min = std::chrono::milliseconds(200);
     Duration reconnect_max = std::chrono::seconds(30);
+    // Keeps the registry connection alive through proxies.
+    Duration heartbeat_interval = std::chrono::seconds(30);
     rtc::peer::PeerConnection::Options connection;
   };
-
-  // Names one accepted send, so that a later outcome can be matched.
-  using Ticket = std::uint64_t;
 
   struct PeerConnected {
     LinkReport link;
   };
+  // `undelivered_bytes` had been taken for the peer and were not acknowledged by it.
   struct PeerDisconnected {
     PeerId peer;
     std::string reason;
+    std::size_t undelivered_bytes = 0;
   };
   struct MessageReceived {
     PeerId from;
@@ -114,9 +89,9 @@ class Node {
   void handle_signal(Instant now, const protocol::signaling::Envelope& envelope);
   std::optional<protocol::signaling::Envelope> poll_signal();
 
-  // The agent's commands. A message for an open link goes into its send buffer at once and
-  // answers no ticket; one for a link that is being made waits and answers its ticket by Sent or
-  // SendFailed later. What cannot be is an error at once.
+  // The agent's commands. A message is UTF-8 text. A message for an open link goes into its send
+  // buffer at once and answers no ticket; one for a link that is being made waits and answers its
+  // ticket by Sent or SendFailed later. What cannot be is an error at once.
   Result<std::optional<Ticket>> send(Instant now, const PeerId& to, std::string_view body);
   // To every open link; the peers whose buffer is full are returned.
   std::vector<PeerId> broadcast(Instant now, std::string_view body);
@@ -140,6 +115,3 @@ class Node {
 };
 
 }  // namespace chatixia::mesh
-
-template <>
-struct std::is_error_code_enum<chatixia::mesh::Errc> : std::true_type {};

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+
+#include "base/endpoint.hpp"
+#include "mesh/link.hpp"
+
+namespace chatixia::mesh {
+
+// Finds the link that a datagram belongs to: by the ufrag in a check, which is ours and random,
+// and for everything else by the address that an authenticated check of that link has used.
+class AddressTable {
+ public:
+  void add_ufrag(const std::string& ufrag, Link& link) { by_ufrag_[ufrag] = &link; }
+
+  void add_address(const Endpoint& remote, Link& link) {
+    Link*& owner = by_address_[remote];
+    if (owner == &link) return;
+    if (owner) std::erase(owner->addresses, remote);
+    owner = &link;
+    link.addresses.push_back(remote);
+    if (link.addresses.size() > addresses_per_link_max) {
+      by_address_.erase(link.addresses.front());
+      link.addresses.erase(link.addresses.begin());
+    }
+  }
+
+  // Forgets what leads to this link's connection.
+  void remove(Link& link) {
+    std::erase_if(by_ufrag_, [&](const auto& entry) { return entry.second == &link; });
+    for (const Endpoint& address : link.addresses) by_address_.erase(address);
+    link.addresses.clear();
+  }
+
+  Link* find_ufrag(const std::string& ufrag) const {
+    const auto found = by_ufrag_.find(ufrag);
+    return found == by_ufrag_.end() ? nullptr : found->second;
+  }
+  Link* find_address(const Endpoint& remote) const {
+    const auto found = by_address_.find(remote);
+    return found == by_address_.end() ? nullptr : found->second;
+  }
+
+ private:
+  // A peer that moves between networks uses a handful; more are the traces of a scan.
+  static constexpr std::size_t addresses_per_link_max = 32;
+
+  std::unordered_map<std::string, Link*> by_ufrag_;
+  std::unordered_map<Endpoint, Link*> by_address_;
+};
+
+}  // namespace chatixia::mesh

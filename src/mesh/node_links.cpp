@@ -1,0 +1,266 @@
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "mesh/node.hpp"
+#include "mesh/node_state.hpp"
+#include "rtc/sctp/association.hpp"
+
+namespace chatixia::mesh {
+
+using rtc::peer::MessageKind;
+using rtc::peer::PeerConnection;
+
+namespace {
+
+// How long a connection may stay without a channel after the peer closed it, in case it opens
+// another one.
+constexpr Duration reopen_grace = std::chrono::seconds(5);
+
+template <class... Handlers>
+struct Overload : Handlers... {
+  using Handlers::operator()...;
+};
+
+}  // namespace
+
+Link* Node::State::find(const PeerId& peer) {
+  const auto found = links.find(peer);
+  return found == links.end() ? nullptr : found->second.get();
+}
+
+Result<Link*> Node::State::find_or_make(Instant now, const PeerId& peer) {
+  if (closing) return fail(Errc::closing);
+  Link* link = find(peer);
+  if (peer == options.self || peer.value().empty())
+    return fail(Errc::unknown_peer, "\"" + peer.value() + "\"");
+  if (!link) {
+    if (!signaling_open) return fail(Errc::not_connected, "\"" + peer.value() + "\"");
+    if (links.size() >= limits::peers_max) return fail(Errc::too_many_peers);
+    auto made = std::make_unique<Link>(
+        peer, Backoff::Options{.min = options.reconnect_min, .max = options.reconnect_max});
+    link = made.get();
+    links.emplace(peer, std::move(made));
+  }
+  if (!link->connection) {
+    if (!signaling_open) return fail(Errc::not_connected, "\"" + peer.value() + "\"");
+    offer(now, *link);
+    link = find(peer);
+    if (!link) return fail(Errc::connect_failed, "\"" + peer.value() + "\"");
+  }
+  return link;
+}
+
+void Node::State::make_connection(Instant now, Link& link) {
+  PeerConnection::Options connection_options = options.connection;
+  connection_options.certificate = options.certificate;
+  link.connection.emplace(connection_options, random, now);
+  link.answered = false;
+  link.offer.clear();
+  link.answer.clear();
+  link.taken_offer.clear();
+  link.open_by = now + options.connect_timeout;
+  link.retry_at = never;
+  addresses.add_ufrag(link.connection->local_ufrag(), link);
+  for (const rtc::ice::Candidate& candidate : gatherer.candidates())
+    if (is_usable(candidate)) link.connection->add_local_candidate(now, candidate);
+  if (gatherer.completed()) link.connection->end_of_local_candidates(now);
+}
+
+void Node::State::offer(Instant now, Link& link) {
+  make_connection(now, link);
+  link.offerer = true;
+  link.connection->open_channel(now, {.label = std::string(mesh_channel_label)});
+  link.offer = link.connection->create_offer(now);
+  signal(protocol::signaling::type::offer, &link,
+         protocol::signaling::Description{link.offer}.encode());
+  settle(now, link);
+}
+
+void Node::State::drop_connection(Instant now, Link& link, const std::string& reason) {
+  if (!link.connection) return;
+  const std::size_t undelivered = link.connection->buffered_bytes();
+  link.connection->close(now);
+  while (auto transmit = link.connection->poll_transmit()) {
+    if (gatherer.is_relayed(transmit->local))
+      gatherer.send_relayed(now, std::move(*transmit));
+    else
+      farewells.push_back(std::move(*transmit));
+  }
+  link.connection.reset();
+  addresses.remove(link);
+  link.open_by = never;
+  if (!link.channel) return;
+  link.channel.reset();
+  link.told_full = false;
+  links_changed = true;
+  events.emplace_back(PeerDisconnected{link.peer, reason, undelivered});
+}
+
+void Node::State::fail_pending(Link& link, const Error& error) {
+  for (const Link::Pending& pending : link.pending)
+    events.emplace_back(SendFailed{pending.ticket, link.peer, error});
+  link.pending.clear();
+  link.pending_bytes = 0;
+  if (std::exchange(link.connect_wanted, false))
+    events.emplace_back(ConnectFailed{link.peer, error});
+}
+
+void Node::State::give_up(Instant now, Link& link, const std::string& reason) {
+  drop_connection(now, link, reason);
+  const Error error{Errc::connect_failed, "\"" + link.peer.value() + "\": " + reason};
+  if (!present.contains(link.peer)) return forget(link, error);
+  fail_pending(link, error);
+  link.retry_at = now + link.retry.next(random);
+  deadlines.set(link, link.retry_at);
+}
+
+void Node::State::forget(Link& link, const Error& error) {
+  expects(!link.connection);
+  fail_pending(link, error);
+  deadlines.remove(link);
+  if (link.dirty) std::erase(dirty, &link);
+  links.erase(link.peer);
+}
+
+bool Node::State::is_usable(const rtc::ice::Candidate& candidate) const {
+  return !options.relay_only || candidate.type == rtc::ice::CandidateType::relayed;
+}
+
+void Node::State::deliver(Instant now, Link& link, const Datagram& datagram) {
+  if (!link.connection) return;
+  link.connection->handle_datagram(now, datagram);
+  if (link.connection->is_authenticated(datagram.local, datagram.remote))
+    addresses.add_address(datagram.remote, link);
+  settle(now, link);
+}
+
+void Node::State::settle(Instant now, Link& link) {
+  const PeerId peer = link.peer;
+  while (link.connection) {
+    auto event = link.connection->poll_event();
+    if (!event) break;
+    on_connection_event(now, link, std::move(*event));
+    if (find(peer) != &link) return;  // the link ended with this event
+  }
+  Instant deadline = std::min(link.open_by, link.retry_at);
+  if (link.connection) {
+    deadline = std::min(deadline, link.connection->next_timeout());
+    if (!link.dirty) {
+      link.dirty = true;
+      dirty.push_back(&link);
+    }
+  }
+  deadlines.set(link, deadline);
+}
+
+void Node::State::on_connection_event(Instant now, Link& link, PeerConnection::Event event) {
+  std::visit(
+      Overload{
+          [&](PeerConnection::ChannelOpened& opened) { on_channel_opened(now, link, opened); },
+          [&](PeerConnection::MessageReceived& message) {
+            // The answerer may see the first message before it has met the channel's name only
+            // if DCEP is broken; such a message belongs to no channel of ours.
+            if (link.channel != message.channel || message.kind != MessageKind::text) {
+              ++link.messages_refused;
+              return;
+            }
+            ++link.messages_received;
+            events.emplace_back(MessageReceived{link.peer, std::move(message.bytes)});
+          },
+          [&](PeerConnection::Writable&) { flush(now, link); },
+          [&](PeerConnection::ChannelClosed& closed) {
+            if (link.channel == closed.channel) on_channel_closed(now, link);
+          },
+          [&](PeerConnection::PathChanged&) { links_changed = link.is_open() || links_changed; },
+          [&](PeerConnection::Closed&) {
+            drop_connection(now, link, "the peer closed the link");
+            forget(link, {Errc::connect_failed,
+                          "\"" + link.peer.value() + "\": the peer closed the link"});
+          },
+          [&](PeerConnection::Failed& failed) { give_up(now, link, failed.reason); }},
+      event);
+}
+
+void Node::State::on_channel_opened(Instant now, Link& link,
+                                    const PeerConnection::ChannelOpened& opened) {
+  if (opened.options.label != mesh_channel_label) return;
+  const bool was_open = link.is_open();
+  link.channel = opened.channel;
+  link.open_by = never;
+  link.retry.reset();
+  link.connect_wanted = false;
+  links_changed = true;
+  if (!was_open) events.emplace_back(PeerConnected{link.report()});
+  flush(now, link);
+}
+
+void Node::State::on_channel_closed(Instant now, Link& link) {
+  link.channel.reset();
+  link.told_full = false;
+  link.open_by = now + reopen_grace;
+  links_changed = true;
+  events.emplace_back(PeerDisconnected{link.peer, "the peer closed the channel",
+                                       link.connection->buffered_bytes()});
+}
+
+void Node::State::flush(Instant now, Link& link) {
+  if (!link.is_open()) return;
+  while (!link.pending.empty()) {
+    const Link::Pending& pending = link.pending.front();
+    const auto sent =
+        link.connection->send(now, *link.channel, MessageKind::text, as_bytes(pending.body));
+    if (!sent && sent.error().code == rtc::sctp::Errc::send_buffer_full) return;
+    if (sent) {
+      ++link.messages_sent;
+      events.emplace_back(Sent{pending.ticket});
+    } else {
+      events.emplace_back(SendFailed{pending.ticket, link.peer, sent.error()});
+    }
+    link.pending_bytes -= pending.body.size();
+    link.pending.pop_front();
+  }
+  if (std::exchange(link.told_full, false)) events.emplace_back(Writable{link.peer});
+}
+
+void Node::State::on_due(Instant now, Link& link) {
+  if (link.retry_at <= now) {
+    link.retry_at = never;
+    if (signaling_open && !closing) return offer(now, link);
+    // Nothing can be tried now; the peer list after the next sign-on starts it again.
+    forget(link, {Errc::not_connected, "\"" + link.peer.value() + "\""});
+    return;
+  }
+  if (link.open_by <= now) {
+    give_up(now, link, link.answered ? "the link did not open in time" : "the peer did not answer");
+    return;
+  }
+  if (link.connection) link.connection->handle_timeout(now);
+  settle(now, link);
+}
+
+void Node::State::on_gatherer(Instant now) {
+  while (auto event = gatherer.poll_event()) {
+    const auto* found = std::get_if<rtc::ice::Gatherer::CandidateFound>(&*event);
+    const bool completed = std::holds_alternative<rtc::ice::Gatherer::Completed>(*event);
+    if (found && !is_usable(found->candidate)) continue;
+    if (!found && !completed) continue;
+    for (const auto& [peer, link] : links) {
+      if (!link->connection || link->is_open()) continue;
+      if (found) {
+        link->connection->add_local_candidate(now, found->candidate);
+        send_candidate(*link, found->candidate.encode());
+      } else {
+        link->connection->end_of_local_candidates(now);
+        send_candidate(*link, "");
+      }
+    }
+    // Events of the connections are taken up at their next turn, which is now.
+    for (auto next = links.begin(); next != links.end();) {
+      Link& link = *next->second;
+      ++next;
+      if (link.connection) settle(now, link);
+    }
+  }
+}
+
+}  // namespace chatixia::mesh
