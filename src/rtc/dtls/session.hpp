@@ -31,8 +31,10 @@ class Session {
   };
 
   struct Connected {};
-  struct Closed {};                     // close_notify from the peer
-  struct Failed { std::string reason; };  // alert, wrong fingerprint, time-out
+  struct Closed {};  // close_notify from the peer
+  struct Failed {
+    std::string reason;
+  };  // alert, wrong fingerprint, time-out
   using Event = std::variant<Connected, Closed, Failed>;
 
   // `expected` is compared inside OpenSSL's verify callback; a mismatch ends the handshake with
