@@ -1,11 +1,10 @@
-# Everything that concerns only those who work on the project: warnings, sanitizers, clang-tidy.
+# Everything that concerns only those who work on the project: warnings, sanitizers, fuzzing.
 # Targets take it as chatixia::developer; nothing is set globally.
 add_library(chatixia_developer INTERFACE)
 add_library(chatixia::developer ALIAS chatixia_developer)
 
 set(CHATIXIA_SANITIZE "" CACHE STRING "Comma-separated list for -fsanitize=")
 option(CHATIXIA_FUZZ "Build the libFuzzer targets (clang)" OFF)
-option(CHATIXIA_TIDY "Run clang-tidy-19 while compiling" OFF)
 
 if(CHATIXIA_DEVELOPER)
   target_compile_options(chatixia_developer INTERFACE
@@ -32,9 +31,6 @@ if(CHATIXIA_SANITIZE)
 endif()
 if(CHATIXIA_FUZZ)
   target_compile_options(chatixia_developer INTERFACE -fsanitize=fuzzer-no-link)
-endif()
-if(CHATIXIA_TIDY)
-  set(CMAKE_CXX_CLANG_TIDY clang-tidy-19 --quiet)
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_link_options(chatixia_developer INTERFACE -fuse-ld=lld)
