@@ -38,9 +38,10 @@ struct Command {
 // What a refused line still told, so that the answer can name the command.
 struct BadCommand {
   std::optional<std::string> id;
-  Problem problem;  // bad_request, too_large or unknown_command
+  Problem problem;  // bad_request, too_large, message_too_large or unknown_command
 };
-// `message` must be a JSON object of at most limits::message_bytes_max bytes.
+// `message` must be a JSON object of at most limits::message_bytes_max bytes, nested at most
+// limits::json_depth_max deep. The line is read once, whatever its size.
 [[nodiscard]] std::expected<Command, BadCommand> parse_command(std::string_view line);
 
 // Lines for the sidecar, without the newline.
@@ -88,7 +89,12 @@ struct Event {
 };
 Result<Event> parse_event(std::string_view line);
 
-// Lines for the agent, without the newline. `message` is JSON text and is not read.
+// A message from a foreign peer may be anything: only a JSON object within the limits of size and
+// nesting goes on to the agent.
+bool is_relayable(std::string_view body);
+
+// Lines for the agent, without the newline. `message` is relayable, and is not read again; newlines
+// between its tokens become spaces.
 std::string encode_message(const PeerId& from, std::string_view message);
 std::string encode_peer_connected(const PeerId& peer, const json::Object& link);
 std::string encode_peer_disconnected(const PeerId& peer, std::string_view reason);

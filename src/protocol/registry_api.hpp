@@ -61,6 +61,9 @@ struct Heartbeat {
   std::string encode() const;
 };
 
+// The longest life of a task in seconds: thirty days.
+inline constexpr double task_ttl_max = 30.0 * 24 * 3600;
+
 // POST /api/hub/tasks.
 struct TaskSubmission {
   std::string skill;
