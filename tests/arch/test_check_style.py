@@ -52,6 +52,9 @@ class CheckStyle(InTree):
     def test_finds_long_files_and_missing_newlines(self) -> None:
         self.assertEqual(self.rules("src/net/a.cpp", "\n" * (check_style.LINES_MAX + 1)),
                          ["length"])
+        self.assertEqual(self.rules("src/net/a_test.cpp", "\n" * (check_style.LINES_MAX + 1)), [])
+        self.assertEqual(self.rules("src/net/a_test.cpp", "\n" * (check_style.TEST_LINES_MAX + 1)),
+                         ["length"])
         self.assertEqual(self.rules("src/net/a.cpp", "int a;"), ["newline"])
 
     def test_finds_a_header_outside_its_namespace(self) -> None:

@@ -4,7 +4,7 @@ from ctest_summary import Counts, parse
 
 REPORT = """<?xml version="1.0" encoding="UTF-8"?>
 <testsuite name="x" tests="5" failures="1" disabled="1" skipped="2">
-  <testcase name="good" status="run"><system-out>fine</system-out></testcase>
+  <testcase name="good" status="run"><system-out>fine \x1b</system-out></testcase>
   <testcase name="bad" status="fail"><failure message="Failed"/></testcase>
   <testcase name="off" status="disabled"/>
   <testcase name="skips" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/>
