@@ -19,7 +19,9 @@ class LineConnection {
     std::size_t line_bytes_max = 0;
     std::size_t queue_bytes_max = 0;
   };
-  // All optional. `on_closed` is the last call, with the reason ("" when the other side left).
+  // All optional, never called from within start(), send_line() or close(), and not after the
+  // connection was destroyed, which any of them may do. `on_closed` is the last call, also after
+  // close(), with the reason ("" when the other side left).
   struct Handlers {
     std::function<void(std::string_view line)> on_line;
     // The line was longer than allowed; its bytes are skipped up to the next newline.
@@ -34,7 +36,8 @@ class LineConnection {
   virtual ~LineConnection() = default;
 
   virtual void start(Handlers handlers) = 0;
-  // False when the queue is full: the line was not taken.
+  // Without the newline, and holding none. False when the queue is full or the connection closed:
+  // the line was not taken.
   [[nodiscard]] virtual bool send_line(std::string_view line) = 0;
   virtual std::size_t queued_bytes() const = 0;
   // Flushes what is queued for at most a second, then closes.

@@ -8,7 +8,8 @@
 namespace chatixia::net {
 
 // One thread's event loop; everything in net/ belongs to one and is used from its thread alone,
-// except post() and stop(). Asio stays behind it.
+// except post() and stop(). It outlives all that was made on it; what still waits when it is
+// destroyed is dropped without a call. Asio stays behind it.
 class Loop {
  public:
   Loop();
@@ -16,14 +17,19 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Runs until stop(). An exception that leaves a handler leaves run().
+  // Runs until stop(), at once if that was called before. An exception that leaves a handler
+  // leaves run(), which may then be called again.
   void run();
   void stop();
   // Runs `task` on the loop's thread; from any thread.
   void post(std::move_only_function<void()> task);
-  // Calls `handler` once for the first SIGTERM or SIGINT; a second signal ends the process.
+  // Runs `task` once, when everything that was ready in this turn has been handled: the place to
+  // hand on in one batch what many handlers produced.
+  void at_turn_end(std::move_only_function<void()> task);
+  // Calls `handler` once for the first SIGTERM or SIGINT; a second signal ends the process with
+  // code 130, even when the loop hangs. One loop of a process may ask for it. Other signals stay
+  // with the process, but SIGPIPE is ignored as soon as a Loop exists.
   void on_terminate(std::move_only_function<void()> handler);
-  // SIGHUP and friends stay with the process.
 
   // While traffic is fresh, poll instead of sleeping for up to this long; zero never spins.
   void set_busy_poll(Duration limit);
@@ -35,7 +41,8 @@ class Loop {
   std::unique_ptr<Native> native_;
 };
 
-// Calls `on_expiry` once at a deadline that may be moved at any time.
+// Calls `on_expiry` once at a deadline that may be moved at any time, also within the call. Moving
+// a deadline later costs no system call, so it may be done for every packet.
 class Timer {
  public:
   Timer(Loop& loop, std::function<void()> on_expiry);

@@ -1,0 +1,55 @@
+#pragma once
+
+// Asio for net/*.cpp. No header that another module includes may include this one: a file that
+// sees Asio or Beast takes many times as long to compile.
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <system_error>
+
+#include "net/loop.hpp"
+#include "net/unique_fd.hpp"
+
+namespace chatixia::net {
+
+namespace asio = boost::asio;
+using ErrorCode = boost::system::error_code;
+using Executor = asio::io_context::executor_type;
+using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+using SteadyTimer =
+    asio::basic_waitable_timer<std::chrono::steady_clock,
+                               asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
+struct Loop::Native {
+  // One thread runs it; the hint spares the wake-ups that several would need.
+  asio::io_context context{1};
+  asio::executor_work_guard<Executor> work{context.get_executor()};
+  std::atomic<bool> stopped = false;
+  Duration busy_poll = Duration::zero();
+  std::vector<std::move_only_function<void()>> turn_end;
+
+  struct Terminator;
+  std::unique_ptr<Terminator> terminator;
+
+  Native();
+  ~Native();
+  bool end_turn();
+};
+
+inline Executor executor_of(Loop& loop) {
+  return loop.native().context.get_executor();
+}
+
+// The last failed system call, as an Error's code.
+inline std::error_code last_error() {
+  return {errno, std::generic_category()};
+}
+
+}  // namespace chatixia::net
