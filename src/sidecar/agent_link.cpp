@@ -1,0 +1,98 @@
+#include "sidecar/agent_link.hpp"
+
+#include "base/limits.hpp"
+#include "base/log.hpp"
+#include "protocol/errors.hpp"
+#include "protocol/ipc.hpp"
+
+namespace chatixia::sidecar {
+namespace {
+
+constexpr Log log("agent");
+
+}  // namespace
+
+Result<std::unique_ptr<AgentLink>> AgentLink::listen(net::Loop& loop, const std::string& path,
+                                                     Handlers handlers) {
+  std::unique_ptr<AgentLink> link(new AgentLink(std::move(handlers)));
+  const net::LineConnection::Options options{
+      .line_bytes_max = limits::ipc_line_bytes_max,
+      .queue_bytes_max = limits::agent_backlog_bytes_max,
+  };
+  auto server = net::LineServer::listen(
+      loop, path, options, [raw = link.get()](std::shared_ptr<net::LineConnection> connection) {
+        raw->on_connection(std::move(connection));
+      });
+  if (!server) return std::unexpected(server.error());
+  link->server_ = *std::move(server);
+  return link;
+}
+
+void AgentLink::on_connection(std::shared_ptr<net::LineConnection> connection) {
+  const auto* raw = connection.get();
+  if (agent_) {
+    log.warning("refused a second agent");
+    connection->start({});
+    (void)connection->send_line(protocol::ipc::encode_error(
+        std::nullopt, protocol::make_problem(protocol::error_code::sidecar_busy), std::nullopt));
+    connection->close();
+    return;
+  }
+  agent_ = std::move(connection);
+  log.info("agent connected");
+  agent_->start({
+      .on_line = handlers_.on_line,
+      .on_oversized = handlers_.on_oversized,
+      .on_closed = [this, raw](const std::string& reason) { on_left(raw, reason); },
+      .on_writable = [this] { send_kept(); },
+  });
+  handlers_.on_arrived();
+  send_kept();
+}
+
+void AgentLink::on_left(const net::LineConnection* connection, const std::string& reason) {
+  if (agent_.get() != connection) return;
+  agent_.reset();
+  log.info("agent left", {{"reason", reason.empty() ? "it closed the connection" : reason}});
+  handlers_.on_left();
+}
+
+void AgentLink::deliver(std::string line) {
+  if (agent_ && kept_.empty() && agent_->send_line(line)) return;
+  keep(std::move(line));
+  if (agent_ && kept_bytes_ > limits::agent_backlog_bytes_max / 2) {
+    // Two queues full: it has not read for megabytes. It may come back and read what is kept.
+    log.warning("agent does not read; closing its connection", {{"kept_bytes", kept_bytes_}});
+    const auto slow = std::exchange(agent_, nullptr);
+    slow->close();
+    handlers_.on_left();
+  }
+}
+
+void AgentLink::announce(std::string_view line) {
+  if (agent_ && !agent_->send_line(line)) ++dropped_;
+}
+
+void AgentLink::keep(std::string line) {
+  kept_bytes_ += line.size();
+  kept_.push_back(std::move(line));
+  while (kept_bytes_ > limits::agent_backlog_bytes_max) {
+    kept_bytes_ -= kept_.front().size();
+    kept_.pop_front();
+    ++dropped_;
+  }
+}
+
+void AgentLink::send_kept() {
+  while (agent_ && !kept_.empty() && agent_->send_line(kept_.front())) {
+    kept_bytes_ -= kept_.front().size();
+    kept_.pop_front();
+  }
+}
+
+void AgentLink::close() {
+  if (agent_) std::exchange(agent_, nullptr)->close();
+  server_.reset();
+}
+
+}  // namespace chatixia::sidecar

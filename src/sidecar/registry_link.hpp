@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/strong.hpp"
+#include "mesh/backoff.hpp"
+#include "net/http.hpp"
+#include "net/loop.hpp"
+#include "net/websocket.hpp"
+#include "protocol/registry_api.hpp"
+#include "protocol/signaling.hpp"
+
+namespace chatixia::sidecar {
+
+// The sidecar's connection to the registry: a token for the API key, the WebSocket with it, the
+// ICE servers; again with full jitter whenever it is lost.
+class RegistryLink {
+ public:
+  struct Options {
+    net::Url signaling;
+    net::Url token;
+    std::string api_key;
+  };
+  struct Handlers {
+    // The peer id that the registry knows this key by; before the first on_open.
+    std::function<void(PeerId)> on_identity;
+    std::function<void()> on_open;
+    std::function<void()> on_closed;
+    std::function<void(const protocol::signaling::Envelope&)> on_envelope;
+    std::function<void(const protocol::api::Config&)> on_config;
+  };
+
+  RegistryLink(net::Loop& loop, Options options, RandomSource& random, Handlers handlers);
+  ~RegistryLink();
+
+  void start();
+  void stop();
+  // Dropped unless connected; mesh::Node says again what matters.
+  void send(const protocol::signaling::Envelope& envelope);
+
+  bool is_connected() const { return socket_ != nullptr; }
+  const std::string& last_error() const { return last_error_; }
+  const net::Url& url() const { return options_.signaling; }
+
+ private:
+  void request_token();
+  void request_config();
+  void on_token(Result<net::HttpResponse> answer);
+  void on_socket(Result<std::shared_ptr<net::WebSocket>> connected);
+  void on_text(std::string_view text);
+  void on_lost(const std::string& reason);
+  net::HttpCall call(std::string method, net::Url url) const;
+  // Callbacks of net/ may come after stop(); they look here first.
+  template <class Handler>
+  auto while_alive(Handler handler);
+
+  net::Loop& loop_;
+  Options options_;
+  RandomSource& random_;
+  Handlers handlers_;
+  mesh::Backoff backoff_{{}};
+  net::Timer retry_;
+  net::Timer config_refresh_;
+  std::shared_ptr<net::WebSocket> socket_;
+  std::shared_ptr<bool> alive_;
+  std::string last_error_;
+  bool reported_ = false;  // the present outage is in the log
+  bool stopped_ = false;
+};
+
+}  // namespace chatixia::sidecar
