@@ -78,7 +78,7 @@ class Agent {
 
   struct Selected {
     Path path;
-  };                       // a pair is selected, or another one now
+  };  // a pair is selected, or another one now
   struct Disconnected {};  // consent expired: nothing may be sent
   struct Failed {
     std::string reason;
