@@ -1,7 +1,8 @@
-# chatixia_module(folder DEPENDS modules... LINKS libraries...): one folder is one static library,
-# chatixia::<folder with _ for />. Headers, sources and x_test.cpp files sit together.
+# chatixia_module(folder DEPENDS modules... LINKS libraries... TEST_LINKS libraries...): one folder
+# is one static library, chatixia::<folder with _ for />. Headers, sources and x_test.cpp files sit
+# together.
 function(chatixia_module folder)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;LINKS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;LINKS;TEST_LINKS")
   string(REPLACE "/" "_" name ${folder})
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
   file(GLOB headers CONFIGURE_DEPENDS ${folder}/*.hpp)
@@ -28,7 +29,8 @@ function(chatixia_module folder)
   if(tests AND BUILD_TESTING)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE
-      chatixia_${name} chatixia::developer chatixia::test_support GTest::gmock GTest::gtest_main)
+      chatixia_${name} chatixia::developer chatixia::test_support ${arg_TEST_LINKS}
+      GTest::gmock GTest::gtest_main)
     gtest_discover_tests(${name}_test
       DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 30 PROPERTIES LABELS unit TIMEOUT 120)
   endif()

@@ -26,7 +26,9 @@ enum class Errc {
   internal,
 };
 const std::error_category& category();
-inline std::error_code make_error_code(Errc error) { return {static_cast<int>(error), category()}; }
+inline std::error_code make_error_code(Errc error) {
+  return {static_cast<int>(error), category()};
+}
 
 // Partial reliability, RFC 3758 and RFC 7496; at most one of the two limits is set.
 struct SendOptions {
@@ -53,15 +55,24 @@ class Association {
     std::size_t message_bytes_max = 256 * 1024;
     std::size_t send_buffer_bytes_max = 4 * 1024 * 1024;
     std::size_t receive_window_bytes = 1024 * 1024;
-    std::uint16_t streams = 1024;
+    // Announced in each direction. usrsctp allocates about 100 bytes for each of them at once.
+    std::uint16_t streams = 256;
   };
 
   struct Connected {};
-  struct StreamsReset { std::vector<StreamId> streams; };  // the peer reset its outgoing streams
+  struct StreamsReset {
+    std::vector<StreamId> streams;
+  };  // the peer reset its outgoing streams
+  struct ResetCompleted {
+    std::vector<StreamId> streams;
+  };  // ours reached the peer: ids are free
   struct Writable {};  // the buffer fell below half after a send was refused
   struct Closed {};    // orderly shutdown by the peer
-  struct Failed { std::error_code code; };
-  using Event = std::variant<Connected, Message, StreamsReset, Writable, Closed, Failed>;
+  struct Failed {
+    std::error_code code;
+  };
+  using Event =
+      std::variant<Connected, Message, StreamsReset, ResetCompleted, Writable, Closed, Failed>;
 
   static std::unique_ptr<Association> make(Options options, Instant now);
   virtual ~Association() = default;
