@@ -49,6 +49,8 @@ def declared_modules(text: str) -> dict[str, Module]:
                 into = module.depends
             elif word == "LINKS":
                 into = module.links
+            elif word == "TEST_LINKS":
+                into = set()  # what only the module's tests link is no layer
             else:
                 into.add(word)
         modules[name] = module

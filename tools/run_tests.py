@@ -2,7 +2,7 @@
 """Builds and runs the tests in stages and ends with one line: N passed, N failed, N skipped.
 
 Without arguments: everything in the everyday build. With labels: only those. With --all: also
-the sanitizers, the second compiler, clang-tidy and the long simulations.
+the sanitizers, the second compiler, clang-tidy and the long tests.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ctest_summary import Counts, parse
 from project import ROOT
 
-LABELS = ("arch", "unit", "vectors", "sim", "fuzz", "interop", "e2e", "sim-long")
+LABELS = ("arch", "unit", "vectors", "sim", "fuzz", "interop", "e2e", "long")
 HEADERS = "all_verify_interface_header_sets"
 
 
@@ -70,8 +70,8 @@ def build_and_test(preset: str, *options: str, targets: tuple[str, ...] = ("all"
 
 def everyday(labels: list[str]) -> Stage:
     if labels:
-        # The preset leaves the long simulations out; asking for them by name brings them in.
-        options = ["-L", f"^({'|'.join(labels)})$"] + (["-LE", "^$"] if "sim-long" in labels else [])
+        # The preset leaves the long tests out; asking for them by name brings them in.
+        options = ["-L", f"^({'|'.join(labels)})$"] + (["-LE", "^$"] if "long" in labels else [])
     else:
         options = []
     return Stage("dev", " ".join(labels) or "every label",
@@ -87,8 +87,8 @@ def thorough() -> list[Stage]:
         Stage("gcc", "g++, base to mesh", lambda: build_and_test("gcc")),
         Stage("tidy", "clang-tidy on every file", lambda: one_test(
             "tidy", build("dev", "all") and succeeds("/usr/bin/python3", "tools/tidy.py"))),
-        Stage("sim-long", "many seeds", lambda: build_and_test(
-            "dev", "-L", "^sim-long$", "-LE", "^$")),
+        Stage("long", "simulations with many seeds", lambda: build_and_test(
+            "dev", "-L", "^long$", "-LE", "^$")),
     ]
 
 

@@ -8,7 +8,7 @@ chatixia_module(base)
 chatixia_module(net      DEPENDS base LINKS Boost::headers)
 chatixia_module(rtc/sctp DEPENDS base)
 chatixia_module(mesh     DEPENDS base
-                         rtc/sctp)
+                         rtc/sctp TEST_LINKS chatixia::virtual_clock)
 """
 
 
