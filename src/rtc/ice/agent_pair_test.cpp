@@ -32,10 +32,10 @@ Candidate relayed_candidate(const Endpoint& relayed) {
 }
 
 // Path of one side equals the path of the other, seen from there.
-void expect_same_pair(const IcePair& pair) {
-  ASSERT_TRUE(pair.a.agent.route() && pair.b.agent.route());
-  EXPECT_EQ(pair.a.agent.route()->local, pair.b.agent.route()->remote);
-  EXPECT_EQ(pair.a.agent.route()->remote, pair.b.agent.route()->local);
+bool has_same_pair(const IcePair& pair) {
+  const auto a = pair.a.agent.route();
+  const auto b = pair.b.agent.route();
+  return a && b && a->local == b->remote && a->remote == b->local;
 }
 
 TEST(AgentPair, ConnectsOverTheOnlyPairInTwoRoundTrips) {
@@ -110,7 +110,7 @@ TEST(AgentPair, SettlesWhoControlsWhenBothClaimTo) {
       ASSERT_TRUE(pair.run_until_selected()) << seed;
       EXPECT_NE(pair.a.agent.role(), pair.b.agent.role());
       EXPECT_LT(pair.now - start, 50ms);
-      expect_same_pair(pair);
+      EXPECT_TRUE(has_same_pair(pair));
     }
   }
 }
@@ -194,7 +194,7 @@ TEST(AgentPair, MovesFromARelayToADirectPathThatTakesLonger) {
   pair.a.add_local(pair.now, host_candidate(at("192.0.2.1:1000")));
   pair.run_for(1s);
   EXPECT_EQ(pair.a.agent.route()->local, at("192.0.2.1:1000"));
-  expect_same_pair(pair);
+  EXPECT_TRUE(has_same_pair(pair));
 }
 
 TEST(AgentPair, WaitsALittleForABetterPairBeforeItTakesARelay) {
@@ -249,7 +249,7 @@ TEST(AgentPair, FallsBackToAnotherPairWhenTheSelectedOneDies) {
   pair.network.unplug(at("192.0.2.1:1000"));
   pair.run_for(10s);
   EXPECT_EQ(pair.a.agent.route()->local, at("198.51.100.1:1000"));
-  expect_same_pair(pair);
+  EXPECT_TRUE(has_same_pair(pair));
   EXPECT_FALSE(pair.a.disconnected_at || pair.b.disconnected_at);
 }
 
@@ -383,8 +383,10 @@ TEST_P(LossyAgentPair, BothSidesSelectTheSamePair) {
   pair.b.add_host(pair.now, at("198.51.100.2:2000"), 60000);
   pair.exchange();
   ASSERT_TRUE(pair.run_until_selected());
+  // Losses may make one side look for another path meanwhile; the two must find together again.
   pair.run_for(10s);
-  expect_same_pair(pair);
+  pair.run_while([&] { return !has_same_pair(pair); }, pair.now + 10s);
+  EXPECT_TRUE(has_same_pair(pair));
   EXPECT_FALSE(pair.a.failed_at || pair.b.failed_at);
 }
 
