@@ -1,0 +1,58 @@
+#include "sidecar/options.hpp"
+
+#include <map>
+
+#include <gtest/gtest.h>
+
+namespace chatixia::sidecar {
+namespace {
+
+Result<Options> read(std::map<std::string, std::string> variables) {
+  return read_options([variables = std::move(variables)](const char* name) {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  });
+}
+
+TEST(Options, HasTheDefaultsThatAgentsOf04RelyOn) {
+  const auto options = read({});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->signaling_url, "ws://localhost:8080/ws");
+  EXPECT_EQ(options->token_url, "http://localhost:8080/api/token");
+  EXPECT_EQ(options->ipc_socket, "/tmp/chatixia-sidecar.sock");
+  EXPECT_FALSE(options->relay_only);
+}
+
+TEST(Options, PutsTheSocketIntoThePrivateRuntimeFolderWhereThereIsOne) {
+  EXPECT_EQ(read({{"XDG_RUNTIME_DIR", "/run/user/7"}})->ipc_socket,
+            "/run/user/7/chatixia/sidecar.sock");
+  EXPECT_EQ(read({{"XDG_RUNTIME_DIR", "/run/user/7"}, {"IPC_SOCKET", "/x/y"}})->ipc_socket, "/x/y");
+}
+
+TEST(Options, ReadsListsAndPolicies) {
+  const auto options = read({{"CHATIXIA_ICE_ADDRESSES", "127.0.0.1,::1"},
+                             {"ICE_TRANSPORT_POLICY", "relay"},
+                             {"CHATIXIA_UDP_PORT", "4000"}});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->ice_addresses.size(), 2U);
+  EXPECT_TRUE(options->relay_only);
+  EXPECT_EQ(options->udp_port, 4000);
+}
+
+TEST(Options, NamesTheVariableThatIsWrongAndWhatItTakes) {
+  for (const auto& [name, value] :
+       std::map<std::string, std::string>{{"ICE_TRANSPORT_POLICY", "direct"},
+                                          {"CHATIXIA_ICE_ADDRESSES", "127.0.0.1,localhost"},
+                                          {"CHATIXIA_UDP_PORT", "65536"},
+                                          {"CHATIXIA_UDP_PORT", "4000x"},
+                                          {"CHATIXIA_BUSY_POLL_US", "-1"},
+                                          {"API_KEY_FILE", "/nowhere/at/all"}}) {
+    const auto options = read({{name, value}});
+    ASSERT_FALSE(options) << name << "=" << value;
+    EXPECT_NE(options.error().message().find(name), std::string::npos);
+    EXPECT_NE(options.error().message().find(value), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace chatixia::sidecar
