@@ -1,0 +1,144 @@
+"""An agent's place in the registry: its record, its heartbeat, and the queued tasks it gets."""
+
+import asyncio
+import logging
+import random
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from chatixia.asyncio.registry import RegistryClient
+from chatixia.asyncio.serving import TaskSet
+from chatixia.asyncio.skills import Context, SkillTable
+from chatixia.errors import MeshError, RegistryError
+from chatixia.protocol.strict_json import JsonObject
+
+_log = logging.getLogger("chatixia")
+
+_RETRY_MIN: Final = 0.2
+_RETRY_MAX: Final = 10.0
+_REPORT_TRIES: Final = 8
+
+
+class Backoff:
+    """Waits that double up to a bound, each drawn anew so that agents do not return in step."""
+
+    def __init__(self, low: float = _RETRY_MIN, high: float = _RETRY_MAX) -> None:
+        self._low = low
+        self._high = high
+        self._next = low
+
+    async def sleep(self) -> None:
+        await asyncio.sleep(random.uniform(self._low, self._next + self._low))
+        self._next = min(2 * self._next, self._high)
+
+    def reset(self) -> None:
+        self._next = self._low
+
+
+class Presence:
+    """Registers, beats, and runs what the registry's queue assigns."""
+
+    def __init__(
+        self,
+        agent_id: str,
+        registry: RegistryClient,
+        skills: SkillTable,
+        heartbeat_seconds: float,
+        peer_id: Callable[[], Awaitable[str]],
+    ) -> None:
+        self._agent_id = agent_id
+        self._registry = registry
+        self._skills = skills
+        self._heartbeat_seconds = heartbeat_seconds
+        self._peer_id = peer_id
+        self._tasks = TaskSet()
+        self._started_at = time.monotonic()
+
+    async def run(self) -> None:
+        """Until cancelled. A registry that is away is tried again; peers are not concerned."""
+        backoff = Backoff()
+        registered_as: str | None = None
+        while True:
+            try:
+                peer_id = await self._peer_id()
+                if registered_as != peer_id:
+                    await self._registry.register(self._record(peer_id))
+                    registered_as = peer_id
+                    _log.info("registered %s as peer %s", self._agent_id, peer_id)
+                for task in await self._registry.heartbeat(self._beat(peer_id)):
+                    self._tasks.spawn(self._run_task(task))
+                backoff.reset()
+                await asyncio.sleep(self._heartbeat_seconds)
+            except MeshError as problem:
+                _log.warning("the registry does not know this agent now: %s", problem)
+                # A registry that lost its state learns the whole record again.
+                registered_as = None
+                await backoff.sleep()
+
+    async def stop(self) -> None:
+        await self._tasks.cancel()
+
+    def _record(self, peer_id: str) -> JsonObject:
+        return {
+            "agent_id": self._agent_id,
+            "hostname": socket.gethostname(),
+            "sidecar_peer_id": peer_id,
+            "capabilities": {
+                "skills": self._skills.names(),
+                "mcp_servers": [],
+                "goals_count": 0,
+                "mode": "interactive",
+            },
+            "status": "active",
+            "mode": "interactive",
+        }
+
+    def _beat(self, peer_id: str) -> JsonObject:
+        names = self._skills.names()
+        return {
+            "agent_id": self._agent_id,
+            "hostname": socket.gethostname(),
+            "status": "active",
+            "mode": "interactive",
+            "skills_count": len(names),
+            "skill_names": names,
+            "goals_count": 0,
+            "uptime_seconds": round(time.monotonic() - self._started_at, 3),
+            "sidecar_peer_id": peer_id,
+        }
+
+    async def _run_task(self, task: JsonObject) -> None:
+        task_id = str(task.get("id", ""))
+        args = task.get("payload")
+        context = Context("", str(task.get("source_agent_id", "")), task_id)
+        try:
+            if not isinstance(args, dict):
+                args = {}
+            result = await self._skills.run(
+                str(task.get("skill", "")), context, args, _time_left(task)
+            )
+        except MeshError as problem:
+            error = str(problem)
+            await self._report(lambda: self._registry.fail_task(task_id, error))
+        else:
+            await self._report(lambda: self._registry.complete_task(task_id, result))
+
+    async def _report(self, update: Callable[[], Awaitable[None]]) -> None:
+        backoff = Backoff()
+        for _ in range(_REPORT_TRIES):
+            try:
+                await update()
+                return
+            except RegistryError as problem:
+                _log.warning("a task's outcome was not taken: %s", problem)
+                if problem.status in range(400, 500) and problem.status != 429:
+                    return
+            await backoff.sleep()
+
+
+def _time_left(task: JsonObject) -> float | None:
+    ttl = task.get("ttl")
+    # The clocks of two hosts may differ, so the whole ttl is granted; the registry decides.
+    return float(ttl) if isinstance(ttl, int | float) and ttl > 0 else None

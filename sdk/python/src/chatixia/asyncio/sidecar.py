@@ -1,0 +1,94 @@
+"""Starts a sidecar as a child and waits for its socket."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
+
+from chatixia.errors import SidecarGone
+
+_LOOK_EVERY: Final = 0.1
+_APPEARS_WITHIN: Final = 5.0
+_STOPS_WITHIN: Final = 5.0
+
+
+def find_binary(configured: str | None = None) -> str:
+    """The configured path, then SIDECAR_BINARY, then `chatixia-sidecar` on PATH."""
+    found = configured or os.environ.get("SIDECAR_BINARY") or shutil.which("chatixia-sidecar")
+    if not found:
+        raise SidecarGone(
+            "no sidecar program was found",
+            hint="set SIDECAR_BINARY or put chatixia-sidecar on PATH",
+        )
+    return found
+
+
+class SidecarProcess:
+    """A sidecar that belongs to this agent and ends with it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, socket_path: str) -> None:
+        self._process = process
+        self.socket_path = socket_path
+
+    @classmethod
+    async def start(
+        cls,
+        *,
+        binary: str | None = None,
+        socket_path: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Starts the program with IPC_SOCKET set and returns once the socket is there."""
+        # mkdtemp makes a directory that only this user can enter.
+        path = socket_path or os.path.join(tempfile.mkdtemp(prefix="chatixia-"), "sidecar.sock")
+        try:
+            process = await asyncio.create_subprocess_exec(
+                find_binary(binary),
+                env={**os.environ, **(environment or {}), "IPC_SOCKET": path},
+                stdin=asyncio.subprocess.DEVNULL,
+                # Ctrl-C in a terminal is the agent's to handle; it then stops its sidecar.
+                start_new_session=True,
+            )
+        except OSError as problem:
+            raise SidecarGone(f"the sidecar could not be started: {problem}") from None
+        sidecar = cls(process, path)
+        try:
+            await sidecar._wait_for_socket()
+        except BaseException:
+            await sidecar.stop()
+            raise
+        return sidecar
+
+    async def _wait_for_socket(self) -> None:
+        deadline = asyncio.get_running_loop().time() + _APPEARS_WITHIN
+        while not Path(self.socket_path).is_socket():
+            if self._process.returncode is not None:
+                raise SidecarGone(
+                    f"the sidecar ended with status {self._process.returncode} before it was ready"
+                )
+            if asyncio.get_running_loop().time() > deadline:
+                raise SidecarGone(f"the sidecar made no socket within {_APPEARS_WITHIN:.0f} s")
+            await asyncio.sleep(_LOOK_EVERY)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Asks it to say goodbye to its peers, and insists after a while."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(_STOPS_WITHIN):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+        await self._process.wait()
