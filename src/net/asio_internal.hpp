@@ -14,10 +14,17 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <system_error>
 
+#include "base/result.hpp"
 #include "net/loop.hpp"
 #include "net/unique_fd.hpp"
 
+namespace boost::asio::ssl {
+class context;
+}
+
 namespace chatixia::net {
+
+class Resolver;
 
 namespace asio = boost::asio;
 using ErrorCode = boost::system::error_code;
@@ -35,16 +42,24 @@ struct Loop::Native {
   Duration busy_poll = Duration::zero();
   std::vector<std::move_only_function<void()>> turn_end;
 
+  std::unique_ptr<Resolver> resolver;
+  // Made when first needed: reading the system's certificates takes tens of milliseconds.
+  std::shared_ptr<asio::ssl::context> tls;
+
   struct Terminator;
   std::unique_ptr<Terminator> terminator;
 
-  Native();
+  explicit Native(Loop& loop);
   ~Native();
   bool end_turn();
 };
 
 inline Executor executor_of(Loop& loop) {
   return loop.native().context.get_executor();
+}
+
+inline Error to_error(const ErrorCode& error, std::string context) {
+  return {error, std::move(context)};
 }
 
 // The last failed system call, as an Error's code.

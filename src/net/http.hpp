@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,7 @@ namespace chatixia::net {
 using Headers = std::multimap<std::string, std::string, std::less<>>;
 
 struct HttpRequest {
-  std::string method;  // "GET"
+  std::string method;  // "GET", also for HEAD, whose answer goes out without its body
   std::string path;    // percent-decoded, without query
   std::multimap<std::string, std::string, std::less<>> query;
   Headers headers;
@@ -50,7 +51,7 @@ class HttpResponder {
   };
   explicit HttpResponder(std::shared_ptr<Sink> sink) : sink_(std::move(sink)) {}
   HttpResponder(HttpResponder&&) = default;
-  HttpResponder& operator=(HttpResponder&&) = default;
+  HttpResponder& operator=(HttpResponder&& other) noexcept;
   ~HttpResponder();
   void operator()(HttpResponse response);
 

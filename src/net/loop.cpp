@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 
 #include "net/asio_internal.hpp"
+#include "net/resolver.hpp"
 #include "net/terminator.hpp"
 
 namespace chatixia::net {
@@ -16,7 +17,7 @@ constexpr Duration turn_time_max = std::chrono::milliseconds(1);
 
 }  // namespace
 
-Loop::Native::Native() = default;
+Loop::Native::Native(Loop& loop) : resolver(std::make_unique<Resolver>(loop)) {}
 Loop::Native::~Native() = default;
 
 // Tasks queued by tasks belong to the next turn.
@@ -27,7 +28,7 @@ bool Loop::Native::end_turn() {
   return true;
 }
 
-Loop::Loop() : native_(std::make_unique<Native>()) {
+Loop::Loop() : native_(std::make_unique<Native>(*this)) {
   // A peer that went away is an error code of the write, not a signal.
   std::signal(SIGPIPE, SIG_IGN);
 }
