@@ -13,24 +13,15 @@
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "crypto/certificate.hpp"
+#include "rtc/datachannel/channel.hpp"
 #include "rtc/ice/agent.hpp"
 #include "rtc/ice/candidate.hpp"
 
 namespace chatixia::rtc::peer {
 
-// The stream id of a data channel.
-using ChannelId = std::uint16_t;
-
-struct ChannelOptions {
-  std::string label;
-  std::string protocol;
-  bool ordered = true;
-  // At most one of these; none means reliable (RFC 8832, section 5.1).
-  std::optional<std::uint16_t> retransmissions_max;
-  std::optional<std::chrono::milliseconds> lifetime_max;
-};
-
-enum class MessageKind { text, binary };
+using datachannel::ChannelId;  // the stream id
+using datachannel::ChannelOptions;
+using datachannel::MessageKind;
 
 // When each phase of a connection was reached; unset means not yet.
 struct Timeline {
@@ -40,7 +31,7 @@ struct Timeline {
   std::optional<Instant> ice_selected;        // ICE: nominated
   std::optional<Instant> dtls_connected;
   std::optional<Instant> sctp_connected;
-  std::optional<Instant> channel_open;        // the first channel
+  std::optional<Instant> channel_open;  // the first channel
 };
 
 // One WebRTC peer connection that carries data channels: joins ICE, DTLS, SCTP and DCEP.
@@ -57,13 +48,29 @@ class PeerConnection {
     ice::Agent::Options ice;  // the role is set by who offers
   };
 
-  struct ChannelOpened { ChannelId channel; ChannelOptions options; bool incoming = false; };
-  struct MessageReceived { ChannelId channel; MessageKind kind; Buffer bytes; };
-  struct Writable { ChannelId channel; };  // after a send was refused with send_buffer_full
-  struct ChannelClosed { ChannelId channel; };
-  struct PathChanged { ice::Path path; };
-  struct Closed {};                       // the peer closed the connection
-  struct Failed { std::string reason; };  // nothing more will come
+  struct ChannelOpened {
+    ChannelId channel;
+    ChannelOptions options;
+    bool incoming = false;
+  };
+  struct MessageReceived {
+    ChannelId channel;
+    MessageKind kind;
+    Buffer bytes;
+  };
+  struct Writable {
+    ChannelId channel;
+  };  // after a send was refused with send_buffer_full
+  struct ChannelClosed {
+    ChannelId channel;
+  };
+  struct PathChanged {
+    ice::Path path;
+  };
+  struct Closed {};  // the peer closed the connection
+  struct Failed {
+    std::string reason;
+  };  // nothing more will come
   using Event = std::variant<ChannelOpened, MessageReceived, Writable, ChannelClosed, PathChanged,
                              Closed, Failed>;
 
@@ -89,8 +96,9 @@ class PeerConnection {
 
   // May be called before the connection is up. DTLS clients use even ids, servers odd ones
   // (RFC 8832, section 6), so an id is only assigned when the role is known: the handle returned
-  // in ChannelOpened is the one to send on.
-  void open_channel(Instant now, ChannelOptions options);
+  // in ChannelOpened is the one to send on. Refused with no_such_stream when there are too many
+  // channels, message_too_large when the label is longer than datachannel::name_bytes_max.
+  Result<void> open_channel(Instant now, ChannelOptions options);
   // Refused with sctp::Errc::not_connected, message_too_large, send_buffer_full, no_such_stream.
   Result<void> send(Instant now, ChannelId channel, MessageKind kind, Bytes message);
   void close_channel(Instant now, ChannelId channel);
