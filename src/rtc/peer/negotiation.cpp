@@ -25,7 +25,8 @@ std::string PeerConnection::State::describe(sdp::Setup setup) {
   description.fingerprint = options.certificate->fingerprint().to_string();
   description.setup = setup;
   description.message_bytes_max = options.message_bytes_max;
-  description.candidates = local_candidates;
+  for (const ice::Candidate& candidate : local_candidates)
+    description.candidates.push_back(candidate.encode());
   description.end_of_candidates = local_candidates_ended;
   return description.encode();
 }
@@ -65,6 +66,15 @@ void PeerConnection::State::apply(Instant now, Remote next,
   if (description.end_of_candidates) ice.end_of_remote_candidates(now);
 }
 
+// The agent starts anew: no description has gone out, so no check can have come in.
+void PeerConnection::State::become_controlled(Instant now) {
+  ice::Agent::Options controlled = options.ice;
+  controlled.role = ice::Role::controlled;
+  ice = ice::Agent(controlled, ice.local_credentials(), random, now);
+  for (const ice::Candidate& candidate : local_candidates) ice.add_local_candidate(now, candidate);
+  if (local_candidates_ended) ice.end_of_local_candidates(now);
+}
+
 Result<std::string> PeerConnection::State::accept_offer(Instant now, std::string_view text) {
   const auto offer = sdp::SessionDescription::parse(text);
   if (!offer) return refuse(offer.error(), "offer");
@@ -74,7 +84,7 @@ Result<std::string> PeerConnection::State::accept_offer(Instant now, std::string
 
   const bool restarts = remote && remote->credentials != next->credentials;
   if (!remote) {
-    ice.restart(now, ice.local_credentials(), ice::Role::controlled);
+    become_controlled(now);
     role = offer->setup == sdp::Setup::active ? dtls::Role::server : dtls::Role::client;
   } else if (restarts) {
     ice.restart(now, ice::Credentials::make(random), ice::Role::controlled);

@@ -156,7 +156,7 @@ std::string PeerConnection::restart_ice(Instant now) {
 void PeerConnection::add_local_candidate(Instant now, const ice::Candidate& candidate) {
   State& self = *state_;
   if (self.local_candidates.size() < limits::candidates_max)
-    self.local_candidates.push_back(candidate.encode());
+    self.local_candidates.push_back(candidate);
   self.ice.add_local_candidate(now, candidate);
   self.settle(now);
 }

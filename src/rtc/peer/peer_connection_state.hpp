@@ -37,6 +37,8 @@ struct PeerConnection::State {
   Result<void> add_remote_candidate(Instant now, std::string_view line);
   std::string restart_ice(Instant now);
 
+  void become_controlled(Instant now);
+
   // peer_connection.cpp
   void handle_early_dtls(Bytes datagram);
   void settle(Instant now);
@@ -54,7 +56,7 @@ struct PeerConnection::State {
   std::uint64_t session_id;
   std::uint64_t session_version = 0;
   std::string mid = "0";
-  std::vector<std::string> local_candidates;
+  std::vector<ice::Candidate> local_candidates;
   bool local_candidates_ended = false;
   std::size_t remote_candidate_count = 0;
   std::optional<Remote> remote;
