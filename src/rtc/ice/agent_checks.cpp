@@ -59,8 +59,10 @@ void Agent::State::on_response(Instant now, const Datagram& datagram,
     if (path.local != datagram.local || path.remote != datagram.remote ||
         !message.verify_integrity(as_bytes(selected->subject().remote.password)))
       return;
-    if (message.message_class() == stun::Class::success)
+    if (message.message_class() == stun::Class::success) {
       selected->on_response(message.transaction_id(), now);
+      challenge.reset();
+    }
     return;
   }
 
@@ -101,7 +103,7 @@ void Agent::State::on_success(Instant now, const Check& check, const stun::Messa
   const auto rtt = check.transaction.round_trip(now);
   if (is_selected_now() && selected->subject().pair == pair->id) {
     selected->on_confirmed(now);
-    if (rtt) selected->set_rtt(*rtt);
+    challenge.reset();
   }
   if (check.nominating) {
     nominating.reset();

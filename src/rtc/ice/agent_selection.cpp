@@ -103,8 +103,7 @@ void Agent::State::handle_challenge(Instant now) {
   if (!challenge || now < challenge->deadline) return;
   const Challenge ended = *std::exchange(challenge, std::nullopt);
   CandidatePair* const pair = list.find(ended.pair);
-  const bool proved = !selected || selected->confirmed_at() >= ended.deadline - challenge_wait;
-  if (proved || !pair || !pair->is_valid()) return;
+  if (!pair || !pair->is_valid()) return;
   if (role == Role::controlled) {
     if (pair->nominated) select(now, *pair);
   } else if (!nominating && may_check()) {

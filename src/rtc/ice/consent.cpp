@@ -23,7 +23,6 @@ Consent::Consent(const Options& options, Subject subject, RandomSource& random, 
     : options_(options),
       subject_(std::move(subject)),
       check_at_(next_check(now, options.interval, random)),
-      confirmed_at_(now),
       expires_at_(now + options.lifetime) {}
 
 void Consent::on_check_sent(const stun::TransactionId& id, Instant now, RandomSource& random) {
@@ -49,7 +48,6 @@ void Consent::on_response(const stun::TransactionId& id, Instant now) {
 void Consent::on_confirmed(Instant now) {
   outstanding_.clear();
   suspect_at_.reset();
-  confirmed_at_ = now;
   expires_at_ = now + options_.lifetime;
 }
 

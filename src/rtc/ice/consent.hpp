@@ -50,7 +50,6 @@ class Consent {
   void make_suspect(Instant now) { suspect_at_ = now; }
 
   bool is_expired(Instant now) const { return now >= expires_at_; }
-  Instant confirmed_at() const { return confirmed_at_; }
   Instant next_timeout() const;
 
   std::optional<Duration> rtt() const { return rtt_; }
@@ -65,7 +64,6 @@ class Consent {
   Options options_;
   Subject subject_;
   Instant check_at_;
-  Instant confirmed_at_;
   Instant expires_at_;
   std::optional<Instant> suspect_at_;
   std::deque<Outstanding> outstanding_;
