@@ -61,7 +61,7 @@ class PeerPair : public ::testing::Test {
 
   static ice::Candidate host(const Endpoint& address) {
     return {.type = ice::CandidateType::host,
-            .foundation = "1",
+            .foundation = std::to_string(address.port),
             .priority = ice::candidate_priority(ice::CandidateType::host, 65535),
             .address = address,
             .base = address};
