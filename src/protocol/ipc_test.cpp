@@ -57,6 +57,15 @@ TEST(IpcCommand, TheAnswerToABadLineNamesTheCommandIfItWasRead) {
   EXPECT_THAT(bad.error().problem.message, HasSubstr("at the end"));
 }
 
+TEST(IpcCommand, EveryPrefixIsRefused) {
+  const std::string whole = encode_send("1", PeerId("b"), R"({"type":"ping"})");
+  const std::string event = encode_message(PeerId("b"), R"({"type":"ping"})");
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_FALSE(parse_command(whole.substr(0, size)));
+  for (std::size_t size = 0; size < event.size(); ++size)
+    EXPECT_FALSE(parse_event(event.substr(0, size)));
+}
+
 TEST(IpcCommand, MembersOfOtherCommandsAreNothing) {
   const auto command =
       parse_command(R"({"type":"connect","payload":{"message":[1],"target_peer_id":"b"}})");

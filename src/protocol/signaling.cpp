@@ -1,5 +1,7 @@
 #include "protocol/signaling.hpp"
 
+#include <utility>
+
 #include "base/limits.hpp"
 #include "json/json.hpp"
 #include "json/reader.hpp"
@@ -23,24 +25,25 @@ void append_member(std::string& out, std::string_view name, std::string_view tex
 Result<Envelope> Envelope::parse(std::string_view text) {
   json::Reader reader(text, signal_limits);
   std::string_view payload;
-  // The payload can be large and stays text; the rest is small enough to become values.
-  json::Object rest;
+  std::vector<std::pair<std::string_view, std::string_view>> names;
   if (reader.enter_object()) {
     while (reader.next_member()) {
-      const std::string key(reader.key());
-      const bool is_text = reader.kind() == json::Reader::Kind::text;
+      const std::string_view key = reader.key();
       const std::string_view slice = reader.skip();
-      if (key == "payload") {
-        payload = slice;
-      } else if (slice != "null" && (key == "type" || key == "peer_id" || key == "target_id")) {
-        rest[key] = is_text ? json::Value(json::unquote(slice)) : json::Value(false);
-      }
+      if (key == "payload") payload = slice;
+      if (key == "type" || key == "peer_id" || key == "target_id") names.emplace_back(key, slice);
     }
   }
   if (auto done = reader.finish(); !done) return std::unexpected(std::move(done.error()));
 
+  // The payload can be large and stays text; the names become values to be read with care.
+  json::Object values;
+  for (const auto& [key, slice] : names) {
+    if (slice == "null") continue;
+    values[key] = slice.front() == '"' ? json::Value(json::unquote(slice)) : json::Value(false);
+  }
+  json::ObjectReader fields(values);
   Envelope envelope;
-  json::ObjectReader fields(rest);
   envelope.type = fields.text("type");
   envelope.peer_id = fields.text("peer_id");
   envelope.target_id = fields.optional_text("target_id");

@@ -34,6 +34,20 @@ TEST(SignalingEnvelope, ABrokenPayloadRefusesTheWhole) {
       ParseError::duplicate_field);
 }
 
+TEST(SignalingEnvelope, EveryPrefixIsRefused) {
+  const std::string whole =
+      R"({"type":"offer","peer_id":"a","target_id":"b","payload":{"sdp":"v=0"}})";
+  ASSERT_TRUE(Envelope::parse(whole));
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_FALSE(Envelope::parse(whole.substr(0, size))) << whole.substr(0, size);
+}
+
+TEST(SignalingEnvelope, NamesMayBeEscaped) {
+  const auto envelope = Envelope::parse(R"({"\u0074ype":"off\u0065r","peer_\u0069d":"a"})");
+  ASSERT_TRUE(envelope);
+  EXPECT_EQ(envelope->type, "offer");
+}
+
 TEST(SignalingEnvelope, TheLimitIsOnTheWholeText) {
   const std::string head = R"({"type":"offer","peer_id":"a","payload":{"sdp":")";
   const std::string largest =
