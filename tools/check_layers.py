@@ -29,6 +29,7 @@ LIBRARIES = {
 # fmt stands in for the std::format that the standard library lacks.
 EVERYWHERE = ("fmt/", "sys/", "net/if", "netinet/", "arpa/", "linux/")
 TESTS_ONLY = ("gtest/", "gmock/")
+TEST_FOLDERS = ("support", "vectors")  # below tests/, with what tests share
 
 
 @dataclass
@@ -63,7 +64,7 @@ def quoted_problem(name: str, module: Module, include: str, is_test: bool) -> st
         return f'"{include}" needs its folder: "{name}/{include}"'
     if folder == name or folder in module.depends:
         return None
-    if folder == "support" and is_test:
+    if folder in TEST_FOLDERS and is_test:
         return None
     return f"{name} may not include {folder}/"
 
@@ -82,7 +83,7 @@ def angled_problem(name: str, module: Module, include: str, is_test: bool) -> st
 
 
 def file_problems(name: str, module: Module, path: Path) -> list[str]:
-    is_test = path.stem.endswith("_test")
+    is_test = path.stem.endswith("_test") or path.stem.startswith("test_")
     problems = []
     for quoted, angled in INCLUDE.findall(path.read_text()):
         problem = (
