@@ -18,6 +18,8 @@ from project import ROOT
 
 LABELS = ("arch", "unit", "vectors", "sim", "fuzz", "interop", "e2e", "long")
 HEADERS = "all_verify_interface_header_sets"
+# What the tests need that run under sanitizers; the programs and benchmarks are left out.
+CHECKED = ("src/all", "tests/vectors/all", "tests/sim/all")
 
 
 @dataclass
@@ -82,8 +84,8 @@ def thorough() -> list[Stage]:
     return [
         everyday([]),
         Stage("asan", "AddressSanitizer and UndefinedBehaviorSanitizer",
-              lambda: build_and_test("asan")),
-        Stage("tsan", "ThreadSanitizer", lambda: build_and_test("tsan")),
+              lambda: build_and_test("asan", targets=(*CHECKED, "fuzz/all"))),
+        Stage("tsan", "ThreadSanitizer", lambda: build_and_test("tsan", targets=CHECKED)),
         Stage("gcc", "g++, base to mesh", lambda: build_and_test("gcc")),
         Stage("tidy", "clang-tidy on every file", lambda: one_test(
             "tidy", build("dev", "all") and succeeds("/usr/bin/python3", "tools/tidy.py"))),
