@@ -142,15 +142,11 @@ void Node::State::settle(Instant now, Link& link) {
     on_connection_event(now, link, std::move(*event));
     if (find(peer) != &link) return;  // the link ended with this event
   }
-  Instant deadline = std::min(link.open_by, link.retry_at);
-  if (link.connection) {
-    deadline = std::min(deadline, link.connection->next_timeout());
-    if (!link.dirty) {
-      link.dirty = true;
-      dirty.push_back(&link);
-    }
-  }
-  deadlines.set(link, deadline);
+  // What the connection waits for is known once its output is drained: see poll_transmit().
+  deadlines.set(link, std::min(link.open_by, link.retry_at));
+  if (!link.connection || link.dirty) return;
+  link.dirty = true;
+  dirty.push_back(&link);
 }
 
 void Node::State::on_connection_event(Instant now, Link& link, PeerConnection::Event event) {
