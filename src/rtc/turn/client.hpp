@@ -15,6 +15,9 @@
 
 namespace chatixia::rtc::turn {
 
+// How often a client looks for permissions and channels to refresh or forget.
+inline constexpr Duration maintenance_interval = std::chrono::seconds(15);
+
 // Datagrams held for one peer address until its permission is granted.
 inline constexpr std::size_t pending_datagrams_max = 16;
 
