@@ -1,0 +1,93 @@
+#include "agent/errc.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace chatixia::agent {
+namespace {
+
+namespace error_code = protocol::error_code;
+
+struct Name {
+  Errc error;
+  std::string_view code;
+};
+
+constexpr std::array names = std::to_array<Name>({
+    {Errc::bad_request, error_code::bad_request},
+    {Errc::unknown_peer, error_code::unknown_peer},
+    {Errc::not_connected, error_code::not_connected},
+    {Errc::connect_failed, error_code::connect_failed},
+    {Errc::send_buffer_full, error_code::send_buffer_full},
+    {Errc::message_too_large, error_code::message_too_large},
+    {Errc::sidecar_gone, error_code::sidecar_gone},
+    {Errc::sidecar_busy, error_code::sidecar_busy},
+    {Errc::deadline_exceeded, error_code::deadline_exceeded},
+    {Errc::unknown_skill, error_code::unknown_skill},
+    {Errc::skill_failed, error_code::skill_failed},
+    {Errc::unauthorized, error_code::unauthorized},
+    {Errc::forbidden, error_code::forbidden},
+    {Errc::not_found, error_code::not_found},
+    {Errc::conflict, error_code::conflict},
+    {Errc::too_many_requests, error_code::too_many_requests},
+    {Errc::unavailable, error_code::unavailable},
+    {Errc::internal, error_code::internal},
+});
+
+std::string_view code_of(Errc error) {
+  const auto name = std::ranges::find(names, error, &Name::error);
+  return name == names.end() ? error_code::internal : name->code;
+}
+
+class AgentCategory final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "agent"; }
+  std::string message(int value) const override {
+    const auto error = static_cast<Errc>(value);
+    if (error == Errc::stopped) return "The agent is stopping.";
+    if (error == Errc::sidecar_not_found) return "There is no sidecar program to start.";
+    if (error == Errc::sidecar_failed) return "The sidecar did not start.";
+    return protocol::make_problem(code_of(error)).message;
+  }
+};
+
+}  // namespace
+
+const std::error_category& category() {
+  static const AgentCategory instance;
+  return instance;
+}
+
+Error to_error(const protocol::Problem& problem) {
+  const auto name = std::ranges::find(names, problem.code, &Name::code);
+  if (name == names.end()) return {Errc::internal, problem.code + ": " + problem.message};
+  // The table's own sentence would only say twice what the code says.
+  const std::error_code code = name->error;
+  return {code, problem.message == code.message() ? std::string() : problem.message};
+}
+
+std::string_view protocol_code(const Error& error) {
+  if (error.code.category() != category()) return error_code::internal;
+  return code_of(static_cast<Errc>(error.code.value()));
+}
+
+std::string to_text(const Error& error) {
+  std::string text(protocol_code(error));
+  text += ": ";
+  text += error.context.empty() ? error.code.message() : error.context;
+  return text;
+}
+
+Error from_text(std::string_view text) {
+  const auto colon = text.find(": ");
+  if (colon != text.npos) {
+    const auto name = std::ranges::find(names, text.substr(0, colon), &Name::code);
+    if (name != names.end())
+      return to_error({.code = std::string(name->code),
+                       .message = std::string(text.substr(colon + 2)),
+                       .hint = {}});
+  }
+  return {Errc::skill_failed, std::string(text)};
+}
+
+}  // namespace chatixia::agent

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <string_view>
+
+#include <system_error>
+
+#include "base/result.hpp"
+#include "protocol/errors.hpp"
+
+namespace chatixia::agent {
+
+// Why a command, a request or a task came to nothing: the codes of protocol::error_code that an
+// agent meets, and what only the agent itself can tell.
+enum class Errc {
+  bad_request = 1,
+  unknown_peer,
+  not_connected,
+  connect_failed,
+  send_buffer_full,
+  message_too_large,
+  sidecar_gone,
+  sidecar_busy,
+  deadline_exceeded,
+  unknown_skill,
+  skill_failed,
+  unauthorized,
+  forbidden,
+  not_found,
+  conflict,
+  too_many_requests,
+  unavailable,
+  internal,
+  stopped,            // the agent is stopping
+  sidecar_not_found,  // no program to start
+  sidecar_failed,     // it was started and came to nothing
+};
+
+const std::error_category& category();
+inline std::error_code make_error_code(Errc error) {
+  return {static_cast<int>(error), category()};
+}
+
+// The error that a problem from another process stands for; an unknown code is `internal`.
+Error to_error(const protocol::Problem& problem);
+// The code that names an error to others; "internal" for errors of other modules.
+std::string_view protocol_code(const Error& error);
+
+// An error as the one text that a task response carries, "code: sentence", and back. A text
+// without a known code is skill_failed.
+std::string to_text(const Error& error);
+Error from_text(std::string_view text);
+
+}  // namespace chatixia::agent
+
+template <>
+struct std::is_error_code_enum<chatixia::agent::Errc> : std::true_type {};
