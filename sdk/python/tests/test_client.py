@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import stat
 import tempfile
 import unittest
@@ -289,24 +290,37 @@ class Launch(unittest.IsolatedAsyncioTestCase):
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return str(path)
 
-    async def test_waits_for_the_socket_of_its_child_and_ends_the_child(self) -> None:
+    async def launch_slow_server(self, socket_path: str | None = None) -> MeshClient:
         server = (
             "import asyncio, os\n"
+            "path = os.environ['IPC_SOCKET']\n"
+            "if os.path.exists(path): os.unlink(path)\n"
             "async def main():\n"
             "    async def serve(reader, writer):\n"
             "        await reader.read()\n"
             "        writer.close()\n"
-            "    server = await asyncio.start_unix_server(serve, os.environ['IPC_SOCKET'])\n"
+            "    server = await asyncio.start_unix_server(serve, path)\n"
             "    await server.serve_forever()\n"
             "asyncio.run(main())\n"
         )
         script = self.directory / "server.py"
         script.write_text(server)
         binary = self.program(f"sleep 0.3; exec /usr/bin/python3 {script}\n")
-        client = await MeshClient.launch(binary=binary)
+        return await MeshClient.launch(binary=binary, socket_path=socket_path)
+
+    async def test_waits_for_the_socket_of_its_child_and_ends_the_child(self) -> None:
+        client = await self.launch_slow_server()
         self.assertTrue(client.is_open)
         await client.close()
         self.assertFalse(client.is_open)
+
+    async def test_is_not_misled_by_a_socket_that_a_dead_sidecar_left(self) -> None:
+        path = str(self.directory / "left.sock")
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(path)
+        client = await self.launch_slow_server(path)
+        self.assertTrue(client.is_open)
+        await client.close()
 
     async def test_an_early_exit_is_reported_at_once(self) -> None:
         with self.assertRaises(SidecarGone) as caught:

@@ -53,7 +53,7 @@ class MeshClient:
         client = cls(sidecar.socket_path, on_event, agent_id)
         client._sidecar = sidecar
         try:
-            await client.open()
+            await sidecar.wait_until_ready(client.open)
         except BaseException:
             await sidecar.stop()
             raise

@@ -1,4 +1,4 @@
-"""Starts a sidecar as a child and waits for its socket."""
+"""Starts a sidecar as a child and waits until it listens."""
 
 import asyncio
 import contextlib
@@ -6,14 +6,13 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Self
 
 from chatixia.errors import SidecarGone
 
 _LOOK_EVERY: Final = 0.1
-_APPEARS_WITHIN: Final = 5.0
+_READY_WITHIN: Final = 5.0
 _STOPS_WITHIN: Final = 5.0
 
 
@@ -43,7 +42,7 @@ class SidecarProcess:
         socket_path: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Self:
-        """Starts the program with IPC_SOCKET set and returns once the socket is there."""
+        """Starts the program with IPC_SOCKET set."""
         # mkdtemp makes a directory that only this user can enter.
         path = socket_path or os.path.join(tempfile.mkdtemp(prefix="chatixia-"), "sidecar.sock")
         try:
@@ -56,23 +55,21 @@ class SidecarProcess:
             )
         except OSError as problem:
             raise SidecarGone(f"the sidecar could not be started: {problem}") from None
-        sidecar = cls(process, path)
-        try:
-            await sidecar._wait_for_socket()
-        except BaseException:
-            await sidecar.stop()
-            raise
-        return sidecar
+        return cls(process, path)
 
-    async def _wait_for_socket(self) -> None:
-        deadline = asyncio.get_running_loop().time() + _APPEARS_WITHIN
-        while not Path(self.socket_path).is_socket():
-            if self._process.returncode is not None:
-                raise SidecarGone(
-                    f"the sidecar ended with status {self._process.returncode} before it was ready"
-                )
-            if asyncio.get_running_loop().time() > deadline:
-                raise SidecarGone(f"the sidecar made no socket within {_APPEARS_WITHIN:.0f} s")
+    async def wait_until_ready(self, connect: Callable[[], Awaitable[None]]) -> None:
+        """Tries `connect` until it succeeds; a socket that a dead sidecar left does not count."""
+        deadline = asyncio.get_running_loop().time() + _READY_WITHIN
+        while True:
+            try:
+                return await connect()
+            except SidecarGone:
+                if self._process.returncode is not None:
+                    raise SidecarGone(
+                        f"the sidecar ended with status {self._process.returncode} at its start"
+                    ) from None
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
             await asyncio.sleep(_LOOK_EVERY)
 
     @property

@@ -1,0 +1,1 @@
+"""Real programs as objects, and clients that speak to them byte by byte."""

@@ -1,0 +1,178 @@
+"""An agent in C++ and one in Python, each with its sidecar: they need the registry to meet, and
+nobody once they have met."""
+
+import time
+import unittest
+from typing import Any
+
+from chatixia.errors import MeshError, UnknownSkill
+from chatixia.protocol import ipc, mesh
+from chatixia.sync import MeshClient
+
+from framework import programs
+from framework.case import World
+from framework.patience import PATIENCE, eventually
+
+TEXT = "agents find each other"
+
+
+class Agents(World):
+    """The tester takes part as a third peer, through the Python package's blocking face."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        programs.program("CHATIXIA_EXAMPLE_AGENT")
+        self.start_registry()
+
+    def start_python(self, name: str = "pat") -> programs.PythonAgent:
+        key = self.registry.key(f"{name}-peer")
+        agent: programs.PythonAgent = self.adopt(
+            programs.PythonAgent(self.folder, name, self.registry, key)
+        )
+        return agent
+
+    def start_cpp(self, name: str = "cleo") -> programs.CppAgent:
+        key = self.registry.key(f"{name}-peer")
+        agent: programs.CppAgent = self.adopt(
+            programs.CppAgent(self.folder, name, self.registry, key)
+        )
+        return agent
+
+    def join(self, peer: str = "tester") -> MeshClient:
+        sidecar = self.start_sidecar(peer)
+        self.events: list[ipc.EventBody] = []
+        client = MeshClient(
+            str(sidecar.socket_path), on_event=lambda _, event: self.events.append(event)
+        )
+        self.addCleanup(client.close)
+        return client
+
+    def wait_peers(self, client: MeshClient, *peers: str) -> None:
+        eventually(f"links to {peers}", lambda: set(peers) <= set(client.list_peers()))
+
+    def wait_gone(self, client: MeshClient, peer: str) -> None:
+        eventually(f"{peer} is gone", lambda: peer not in client.list_peers())
+
+    def wait_registered(self, *agents: str) -> None:
+        def registered() -> bool:
+            answer = self.call("GET", "/api/registry/agents")
+            return set(agents) <= {record["agent_id"] for record in answer.body}
+
+        eventually(f"{agents} are registered", registered)
+
+    def assert_both_answer(self, client: MeshClient) -> None:
+        self.assertEqual(client.call("pat-peer", "echo", {"text": TEXT}), {"text": TEXT})
+        self.assertIn(
+            str(len(TEXT.split())), str(client.call("cleo-peer", "word_count", {"text": TEXT}))
+        )
+
+    def test_they_call_each_other_with_and_without_the_registry(self) -> None:
+        self.start_python()
+        self.start_cpp()
+        tester = self.join()
+        self.wait_peers(tester, "pat-peer", "cleo-peer")
+        self.wait_registered("pat", "cleo")
+        self.assert_both_answer(tester)
+
+        # Pings, questions, streams, refusals.
+        for peer in ("pat-peer", "cleo-peer"):
+            self.assertLess(tester.ping(peer), PATIENCE)
+        for peer, skill in (("pat-peer", "count"), ("cleo-peer", "word_count")):
+            query = mesh.Message(mesh.SKILL_QUERY, payload={"skill": skill})
+            answer = tester.request(peer, query)
+            self.assertTrue(mesh.SkillResponse.parse(answer.payload).available)
+            with self.assertRaises(MeshError) as caught:
+                tester.call(peer, "fly")
+            self.assertIn("fly", caught.exception.message)
+        with self.assertRaises(UnknownSkill):
+            tester.call("pat-peer", "fly")
+        self.assertEqual(list(tester.stream("pat-peer", "count", {"to": 3})), ["1", "2", "3"])
+        words = list(tester.stream("cleo-peer", "word_count", {"text": TEXT}))
+        self.assertGreater(len(words), 1)
+
+        # The agents call each other: Python calls C++ and Python again on the way back.
+        self.assertIn("4", str(self.ask_pat(tester, "word_count", {"text": TEXT}, "cleo")))
+        topology = self.call("GET", "/api/hub/network/topology").body
+        edges = {frozenset((edge["from_peer"], edge["to_peer"])) for edge in topology["mesh_edges"]}
+        self.assertIn(frozenset(("pat-peer", "cleo-peer")), edges)
+
+        # Without the registry nothing is lost.
+        port = self.registry.port
+        self.assertEqual(self.registry.terminate(), 0)
+        eventually("the sidecar notices", lambda: not tester.status()["registry"]["connected"])
+        self.assert_both_answer(tester)
+        self.assertEqual(set(tester.list_peers()), {"pat-peer", "cleo-peer"})
+
+        # It returns, and a newcomer finds everybody.
+        self.start_registry(port)
+        eventually("it is found again", lambda: tester.status()["registry"]["connected"])
+        self.start_python("nora")
+        self.wait_peers(tester, "pat-peer", "cleo-peer", "nora-peer")
+        self.assert_both_answer(tester)
+        self.wait_registered("pat", "cleo", "nora")
+        # No link was made anew for the registry's sake.
+        lost = [event for event in self.events if isinstance(event, ipc.PeerDisconnected)]
+        self.assertEqual(lost, [])
+
+    def ask_pat(self, client: MeshClient, skill: str, args: dict[str, Any], target: str) -> Any:
+        """Lets the Python agent call another one."""
+        return client.call("pat-peer", "ask", {"skill": skill, "args": args, "target": target})
+
+    def test_an_agent_that_ends_says_goodbye(self) -> None:
+        agents = {"pat-peer": self.start_python(), "cleo-peer": self.start_cpp()}
+        tester = self.join()
+        self.wait_peers(tester, *agents)
+        for peer, agent in agents.items():
+            started = time.monotonic()
+            agent.process.terminate()
+            self.wait_gone(tester, peer)
+            self.assertLess(time.monotonic() - started, 2.0)
+            self.assertEqual(agent.wait(), 0)
+        gone = {event.peer_id for event in self.events if isinstance(event, ipc.PeerDisconnected)}
+        self.assertEqual(gone, set(agents))
+
+
+class Sidecars(World):
+    """The same promises without any agent's help."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start_registry()
+
+    def test_a_sidecar_that_is_asked_to_end_says_goodbye(self) -> None:
+        alice, _ = self.start_pair()
+        started = time.monotonic()
+        self.bob_sidecar.process.terminate()
+        gone = alice.wait_event("peer_disconnected", "bob")
+        self.assertLess(time.monotonic() - started, 2.0)
+        self.assertTrue(gone["payload"]["reason"])
+        self.assertEqual(self.bob_sidecar.wait(), 0)
+        self.assertFalse(self.bob_sidecar.socket_path.exists())
+
+    def test_links_outlive_the_registry(self) -> None:
+        alice, bob = self.start_pair()
+        port = self.registry.port
+        self.registry.kill()  # without a goodbye
+        eventually("alice notices", lambda: not alice.status()["registry"]["connected"])
+        self.assertTrue(alice.status()["registry"]["last_error"])
+        self.assert_talking(alice, bob, ("alice", "bob"))
+        self.start_registry(port)
+        _, carol = self.start_peer("carol")
+        carol.wait_event("peer_connected", "alice")
+        carol.wait_event("peer_connected", "bob")
+        self.assert_talking(alice, bob, ("alice", "bob"))
+        kinds = [event["type"] for event in alice.events + bob.events]
+        self.assertNotIn("peer_disconnected", kinds)
+
+    def test_the_agent_may_leave_and_come_back(self) -> None:
+        alice, bob = self.start_pair()
+        bob.close()
+        self.assertEqual(alice.send("bob", {"type": "note", "payload": {"n": 1}})["type"], "ok")
+        bob = self.connect(self.bob_sidecar)
+        bob.wait_event("peer_connected", "alice")
+        self.assertEqual(bob.wait_message("note")["message"]["payload"], {"n": 1})
+        self.assert_talking(alice, bob, ("alice", "bob"))
+
+
+if __name__ == "__main__":
+    unittest.main()
