@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "base/assert.hpp"
 #include "rtc/ice/agent.hpp"
@@ -137,6 +138,19 @@ void drive_agent(std::uint8_t seed, Bytes script) {
   }
 }
 
+// What a server would make of the bytes: an answer to one of the requests, signed if it can be.
+Buffer server_message(std::uint8_t kind, Bytes raw, const std::vector<stun::TransactionId>& open) {
+  Buffer bytes(raw.begin(), raw.end());
+  if (bytes.size() >= stun::header_bytes && !open.empty())
+    std::ranges::copy(open[kind % open.size()], bytes.begin() + 8);
+  const auto message = stun::Message::parse(bytes);
+  if (!message || !(kind & 0x80)) return bytes;
+  stun::Builder builder(message->message_class(), message->method(), message->transaction_id());
+  for (const stun::Attribute& attribute : message->attributes())
+    builder.bytes(attribute.type, attribute.value);
+  return builder.integrity(stun::long_term_key("u", "r", "p")).take();
+}
+
 // A gatherer whose STUN and TURN server sends whatever the input says.
 void drive_gatherer(std::uint8_t seed, Bytes script) {
   SeededRandom random(seed);
@@ -146,22 +160,27 @@ void drive_gatherer(std::uint8_t seed, Bytes script) {
   gatherer.set_host_addresses(now, {local});
   gatherer.set_servers(now, {{ice::Server::Kind::turn, server, "u", "p"},
                              {ice::Server::Kind::stun, server, "", ""}});
+  std::vector<stun::TransactionId> open;
   ByteReader reader(script);
   while (!reader.at_end()) {
+    const std::uint8_t kind = reader.u8();
     const std::size_t size = reader.u8();
-    Buffer bytes;
-    for (const std::uint8_t byte : reader.bytes(std::min(size, reader.remaining())))
-      bytes.push_back(byte);
-    // Answers carry the id of a request that is under way.
+    for (const ice::Candidate& candidate : gatherer.candidates())
+      if (gatherer.is_relayed(candidate.base))
+        gatherer.send_relayed(now, {candidate.base, {IpAddress::v4(kind), 9}, Buffer(kind)});
     while (auto transmit = gatherer.poll_transmit())
-      if (bytes.size() >= stun::header_bytes)
-        std::copy_n(transmit->bytes.begin() + 4, 16, bytes.begin() + 4);
+      if (const auto sent = stun::Message::parse(transmit->bytes))
+        open.push_back(sent->transaction_id());
+    if (open.size() > 4) open.erase(open.begin(), open.end() - 4);
+    const Bytes raw = reader.bytes(std::min(size, reader.remaining()));
+    const Buffer bytes = server_message(kind, raw, open);
     gatherer.handle_datagram(now, {local, server, bytes});
-    now += std::chrono::milliseconds(100 * (size + 1));
+    now += std::chrono::milliseconds(20 * (kind & 0x7f));
     if (gatherer.next_timeout() <= now) gatherer.handle_timeout(now);
     while (gatherer.poll_event()) {
     }
   }
+  gatherer.close(now);
 }
 
 }  // namespace
