@@ -30,7 +30,7 @@ int make_key(const registry::Options& options) {
   const auto key = registry::add_key(options);
   if (!key) return report(key.error());
   std::cout << *key << std::endl;
-  std::cerr << "This key is not shown again. A running registry knows it within a second.\n";
+  std::cerr << "This key is not shown again. A running registry knows it at once.\n";
   return 0;
 }
 

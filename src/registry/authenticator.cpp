@@ -24,7 +24,7 @@ std::optional<std::string_view> bearer(const net::HttpRequest& request) {
 
 Result<Principal> Authenticator::identify_by_key(const Moment& now, std::string_view key) {
   if (key.empty()) return fail(Errc::missing_credential);
-  const auto principal = keys_.keys(now.instant).find(key);
+  const auto principal = keys_.find(now.instant, key);
   if (!principal) return fail(Errc::unknown_key);
   return *principal;
 }

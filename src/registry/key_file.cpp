@@ -44,15 +44,24 @@ Result<void> KeyFile::read() {
 }
 
 const ApiKeys& KeyFile::keys(Instant now) {
-  if (now - looked_at_ < look_every) return keys_;
+  if (now - looked_at_ >= look_every) look(now);
+  return keys_;
+}
+
+std::optional<Principal> KeyFile::find(Instant now, std::string_view key) {
+  if (auto found = keys(now).find(key)) return found;
+  look(now);
+  return keys_.find(key);
+}
+
+void KeyFile::look(Instant now) {
   looked_at_ = now;
-  if (signature_of(path_) == signature_) return keys_;
+  if (signature_of(path_) == signature_) return;
   if (const auto read_again = read(); !read_again)
     log.error("keys file not usable, keeping the keys of before",
               {{"path", path_}, {"reason", read_again.error().message()}});
   else
     log.info("keys read again", {{"path", path_}, {"keys", keys_.size()}});
-  return keys_;
 }
 
 Result<std::string> add_key(const std::string& path, const Principal& principal,

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/random.hpp"
 #include "base/result.hpp"
@@ -12,7 +14,7 @@ namespace chatixia::registry {
 // The keys of a file, read again when the file has changed.
 class KeyFile {
  public:
-  // How soon a change is seen.
+  // How soon a key that was taken out is refused.
   static constexpr Duration look_every = std::chrono::seconds(1);
 
   [[nodiscard]] static Result<KeyFile> open(std::string path, Instant now);
@@ -20,6 +22,8 @@ class KeyFile {
   // The keys as the file has them, or had them when it was last sound: a broken edit is logged
   // and takes nobody's access away.
   const ApiKeys& keys(Instant now);
+  // Whom a key speaks for; a key that was just added is known at once.
+  std::optional<Principal> find(Instant now, std::string_view key);
   const std::string& path() const { return path_; }
 
  private:
@@ -33,6 +37,7 @@ class KeyFile {
   };
   explicit KeyFile(std::string path) : path_(std::move(path)) {}
   static Signature signature_of(const std::string& path);
+  void look(Instant now);
   Result<void> read();
 
   std::string path_;
