@@ -9,12 +9,13 @@ namespace chatixia::sidecar {
 namespace {
 
 constexpr Log log("agent");
+constexpr Duration newcomer_patience = std::chrono::milliseconds(100);
 
 }  // namespace
 
 Result<std::unique_ptr<AgentLink>> AgentLink::listen(net::Loop& loop, const std::string& path,
                                                      Handlers handlers) {
-  std::unique_ptr<AgentLink> link(new AgentLink(std::move(handlers)));
+  std::unique_ptr<AgentLink> link(new AgentLink(loop, std::move(handlers)));
   const net::LineConnection::Options options{
       .line_bytes_max = limits::ipc_line_bytes_max,
       .queue_bytes_max = limits::agent_backlog_bytes_max,
@@ -29,15 +30,23 @@ Result<std::unique_ptr<AgentLink>> AgentLink::listen(net::Loop& loop, const std:
 }
 
 void AgentLink::on_connection(std::shared_ptr<net::LineConnection> connection) {
+  if (!agent_) return take(std::move(connection));
+  if (newcomer_) refuse_newcomer();
+  newcomer_ = std::move(connection);
+  newcomer_wait_.expires_after(newcomer_patience);
+}
+
+void AgentLink::refuse_newcomer() {
+  log.warning("refused a second agent");
+  const auto refused = std::exchange(newcomer_, nullptr);
+  refused->start({});
+  (void)refused->send_line(protocol::ipc::encode_error(
+      std::nullopt, protocol::make_problem(protocol::error_code::sidecar_busy), std::nullopt));
+  refused->close();
+}
+
+void AgentLink::take(std::shared_ptr<net::LineConnection> connection) {
   const auto* raw = connection.get();
-  if (agent_) {
-    log.warning("refused a second agent");
-    connection->start({});
-    (void)connection->send_line(protocol::ipc::encode_error(
-        std::nullopt, protocol::make_problem(protocol::error_code::sidecar_busy), std::nullopt));
-    connection->close();
-    return;
-  }
   agent_ = std::move(connection);
   log.info("agent connected");
   agent_->start({
@@ -54,7 +63,14 @@ void AgentLink::on_left(const net::LineConnection* connection, const std::string
   if (agent_.get() != connection) return;
   agent_.reset();
   log.info("agent left", {{"reason", reason.empty() ? "it closed the connection" : reason}});
+  make_room();
+}
+
+void AgentLink::make_room() {
   handlers_.on_left();
+  if (!newcomer_) return;
+  newcomer_wait_.cancel();
+  take(std::exchange(newcomer_, nullptr));
 }
 
 void AgentLink::deliver(std::string line) {
@@ -65,7 +81,7 @@ void AgentLink::deliver(std::string line) {
     log.warning("agent does not read; closing its connection", {{"kept_bytes", kept_bytes_}});
     const auto slow = std::exchange(agent_, nullptr);
     slow->close();
-    handlers_.on_left();
+    make_room();
   }
 }
 

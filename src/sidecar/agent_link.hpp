@@ -38,8 +38,12 @@ class AgentLink {
   void close();
 
  private:
-  explicit AgentLink(Handlers handlers) : handlers_(std::move(handlers)) {}
+  AgentLink(net::Loop& loop, Handlers handlers)
+      : handlers_(std::move(handlers)), newcomer_wait_(loop, [this] { refuse_newcomer(); }) {}
   void on_connection(std::shared_ptr<net::LineConnection> connection);
+  void take(std::shared_ptr<net::LineConnection> connection);
+  void refuse_newcomer();
+  void make_room();
   void on_left(const net::LineConnection* connection, const std::string& reason);
   void keep(std::string line);
   void send_kept();
@@ -47,6 +51,10 @@ class AgentLink {
   Handlers handlers_;
   std::unique_ptr<net::LineServer> server_;
   std::shared_ptr<net::LineConnection> agent_;
+  // An agent that starts again connects before the end of its old connection is seen, so a second
+  // connection waits a moment for the first one to end.
+  std::shared_ptr<net::LineConnection> newcomer_;
+  net::Timer newcomer_wait_;
   std::deque<std::string> kept_;
   std::size_t kept_bytes_ = 0;
   std::size_t dropped_ = 0;

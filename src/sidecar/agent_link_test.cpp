@@ -103,6 +103,16 @@ TEST_F(AgentLinkTest, TellsASecondAgentThatTheSidecarIsTaken) {
   EXPECT_EQ(departures, 0);
 }
 
+TEST_F(AgentLinkTest, TakesAnAgentThatComesBackAtOnce) {
+  for (int i = 0; i < 50; ++i) {
+    auto agent = connect();
+    EXPECT_TRUE(agent->connection->send_line("hello"));
+    run_until([&] { return static_cast<int>(lines.size()) == i + 1; });
+    EXPECT_TRUE(agent->heard.empty()) << agent->heard[0];
+    agent->connection->close();  // and the next one connects before this is seen
+  }
+}
+
 TEST_F(AgentLinkTest, DropsTheOldestAndCountsThemWhenNobodyReads) {
   const std::string line(1 << 20, 'x');
   for (int i = 0; i < 20; ++i) link->deliver(line);

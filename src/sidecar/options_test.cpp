@@ -40,17 +40,19 @@ TEST(Options, ReadsListsAndPolicies) {
 }
 
 TEST(Options, NamesTheVariableThatIsWrongAndWhatItTakes) {
-  for (const auto& [name, value] :
-       std::map<std::string, std::string>{{"ICE_TRANSPORT_POLICY", "direct"},
-                                          {"CHATIXIA_ICE_ADDRESSES", "127.0.0.1,localhost"},
-                                          {"CHATIXIA_UDP_PORT", "65536"},
-                                          {"CHATIXIA_UDP_PORT", "4000x"},
-                                          {"CHATIXIA_BUSY_POLL_US", "-1"},
-                                          {"API_KEY_FILE", "/nowhere/at/all"}}) {
+  struct Case {
+    std::string name, value, shown;
+  };
+  for (const auto& [name, value, shown] :
+       {Case{"ICE_TRANSPORT_POLICY", "direct", "relay"},
+        Case{"CHATIXIA_ICE_ADDRESSES", "127.0.0.1,localhost", "localhost"},
+        Case{"CHATIXIA_UDP_PORT", "65536", "65535"}, Case{"CHATIXIA_UDP_PORT", "4000x", "4000x"},
+        Case{"CHATIXIA_BUSY_POLL_US", "-1", "10000"},
+        Case{"API_KEY_FILE", "/nowhere/at/all", "/nowhere/at/all"}}) {
     const auto options = read({{name, value}});
     ASSERT_FALSE(options) << name << "=" << value;
     EXPECT_NE(options.error().message().find(name), std::string::npos);
-    EXPECT_NE(options.error().message().find(value), std::string::npos);
+    EXPECT_NE(options.error().message().find(shown), std::string::npos) << options.error().context;
   }
 }
 
