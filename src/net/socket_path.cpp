@@ -109,6 +109,24 @@ UniqueFd lock_directory(const std::string& directory) {
   return fd;
 }
 
+// Listens at a name of its own and then gives the socket its real one, so that whoever waits for
+// the path to appear can connect at once. A link never replaces what is there.
+Result<void> listen_at(int fd, const std::string& directory, const std::string& path) {
+  const std::string passing = directory + "/." + std::to_string(::getpid());
+  const auto address = to_address(passing);
+  if (!address) return std::unexpected(address.error());
+  ::unlink(passing.c_str());  // of a former process with our number
+  const auto* raw = reinterpret_cast<const sockaddr*>(&*address);
+  if (::bind(fd, raw, sizeof(*address)) != 0) return fail(error_of(errno), "bind " + path);
+  Result<void> result;
+  if (::listen(fd, backlog) != 0)
+    result = fail(error_of(errno), "listen at " + path);
+  else if (::link(passing.c_str(), path.c_str()) != 0)
+    result = fail(error_of(errno), "make " + path);
+  ::unlink(passing.c_str());
+  return result;
+}
+
 }  // namespace
 
 Result<SocketPath> SocketPath::listen(const std::string& path) {
@@ -126,9 +144,8 @@ Result<SocketPath> SocketPath::listen(const std::string& path) {
   // The mode of the descriptor becomes the mode of the file, so there is no moment at which
   // others could connect, and no umask to change for the whole process.
   if (::fchmod(fd->get(), S_IRUSR | S_IWUSR) != 0) return fail(error_of(errno), "chmod " + path);
-  const auto* raw = reinterpret_cast<const sockaddr*>(&*address);
-  if (::bind(fd->get(), raw, sizeof(*address)) != 0) return fail(error_of(errno), "bind " + path);
-  if (::listen(fd->get(), backlog) != 0) return fail(error_of(errno), "listen at " + path);
+  if (auto listening = listen_at(fd->get(), directory, path); !listening)
+    return std::unexpected(listening.error());
 
   struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) return fail(error_of(errno), path);
