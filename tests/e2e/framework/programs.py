@@ -116,7 +116,7 @@ class Program:
 # Peers whose keys are there from the start; a running registry learns others within a second.
 _PEERS = [
     *("alice", "bob", "carol", "ghost", "good", "other", "evil", "one", "two"),
-    *("one-sidecar", "two-sidecar", "worker-sidecar", "boss-sidecar", "tester"),
+    *("one-sidecar", "two-sidecar", "worker-sidecar", "boss-sidecar", "bare-sidecar", "tester"),
     *("pat-peer", "cleo-peer", "nora-peer", "ann-peer", "ben-peer"),
 ]
 

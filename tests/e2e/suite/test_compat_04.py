@@ -230,6 +230,16 @@ class Life(World):
 
         asyncio.run(life())
 
+    def test_keys_file_of_the_deployment_guide(self) -> None:
+        keys = self.folder / "bare.json"
+        keys.touch(0o600)
+        keys.write_text('{"ak_bare": {"peer_id": "bare-sidecar", "role": "agent"}}')
+        self.registry.terminate()
+        self.start_registry(API_KEYS_FILE=str(keys))
+        client = self.client("bare")
+        client.key = "ak_bare"
+        self.assertEqual(asyncio.run(client.take_token())["peer_id"], "bare-sidecar")
+
     def test_registration_and_discovery(self) -> None:
         async def life() -> None:
             client = self.client("one")

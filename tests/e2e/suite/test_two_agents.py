@@ -1,11 +1,15 @@
 """An agent in C++ and one in Python, each with its sidecar: they need the registry to meet, and
 nobody once they have met."""
 
+import asyncio
+import os
+import signal
 import time
 import unittest
 from typing import Any
 
-from chatixia.errors import MeshError, UnknownSkill
+from chatixia.asyncio import Agent, Context
+from chatixia.errors import MeshError, PeerLost, SidecarGone, UnknownSkill, Unreachable
 from chatixia.protocol import ipc, mesh
 from chatixia.sync import MeshClient
 
@@ -130,6 +134,69 @@ class Agents(World):
             self.assertEqual(agent.wait(), 0)
         gone = {event.peer_id for event in self.events if isinstance(event, ipc.PeerDisconnected)}
         self.assertEqual(gone, set(agents))
+
+
+class Supervision(World):
+    """What the Python package does for an agent whose sidecar dies."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start_registry()
+
+    def agent(self, name: str) -> Agent:
+        agent = Agent(
+            name,
+            registry=self.registry.url,
+            key=self.registry.key(f"{name}-peer"),
+            sidecar_binary=programs.program("CHATIXIA_SIDECAR"),
+            socket_path=str(self.folder / f"{name}.sock"),
+            sidecar_environment={
+                "CHATIXIA_ICE_ADDRESSES": "127.0.0.1",
+                "CHATIXIA_LOG": "error",
+            },
+        )
+
+        @agent.skill("echo")
+        async def echo(ctx: Context, text: str) -> str:
+            return text
+
+        @agent.skill("sleep")
+        async def sleep(ctx: Context) -> None:
+            await asyncio.sleep(600)
+
+        return agent
+
+    def test_a_killed_sidecar_fails_calls_at_once_and_is_replaced(self) -> None:
+        async def life() -> None:
+            async with self.agent("ann") as ann, self.agent("ben") as ben:
+                await self.call_until_linked(ann)
+                before = ann.client
+                assert before.sidecar is not None
+                calls = [
+                    asyncio.create_task(ann.call("ben-peer", "sleep", timeout=600))
+                    for _ in range(3)
+                ]
+                await ann.call("ben-peer", "echo", {"text": "they are all under way"})
+                os.kill(before.sidecar.pid, signal.SIGKILL)
+                async with asyncio.timeout(2):
+                    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+                self.assertEqual({type(outcome) for outcome in outcomes}, {SidecarGone})
+                # The same agent goes on with another sidecar, and so does its peer.
+                await self.call_until_linked(ann)
+                self.assertIsNot(ann.client, before)
+                self.assertEqual(await ben.call("ann-peer", "echo", {"text": "hi"}), "hi")
+
+        with self.assertLogs("chatixia", "WARNING"):
+            asyncio.run(life())
+
+    async def call_until_linked(self, agent: Agent) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    await agent.call("ben-peer", "echo", {"text": "hello"})
+                    return
+                except (Unreachable, SidecarGone, PeerLost):
+                    await asyncio.sleep(0.05)
 
 
 class Sidecars(World):

@@ -33,7 +33,7 @@ class MeshClient:
         self.agent_id = agent_id
         self._socket_path = socket_path
         self._on_event = on_event
-        self._sidecar: SidecarProcess | None = None
+        self.sidecar: SidecarProcess | None = None  # when launch() made it
         self._connection = Connection(self._tell)
 
     @classmethod
@@ -51,7 +51,7 @@ class MeshClient:
             binary=binary, socket_path=socket_path, environment=environment
         )
         client = cls(sidecar.socket_path, on_event, agent_id)
-        client._sidecar = sidecar
+        client.sidecar = sidecar
         try:
             await sidecar.wait_until_ready(client.open)
         except BaseException:
@@ -64,8 +64,8 @@ class MeshClient:
 
     async def close(self) -> None:
         await self._connection.close()
-        if self._sidecar is not None:
-            await self._sidecar.stop()
+        if self.sidecar is not None:
+            await self.sidecar.stop()
 
     async def __aenter__(self) -> Self:
         if not self.is_open:
