@@ -6,6 +6,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 
+#include "net/drain.hpp"
 #include "net/http_read.hpp"
 #include "net/http_text.hpp"
 #include "net/websocket_accept.hpp"
@@ -18,11 +19,6 @@ namespace http = beast::http;
 
 // A connection without a request, and a client that does not take its answer.
 constexpr Duration idle_max = std::chrono::seconds(60);
-
-// After a refusal, what the client still sends is read and thrown away for a while: closing with
-// unread bytes would reset the connection and could take the answer with it.
-constexpr Duration drain_max = std::chrono::seconds(2);
-constexpr std::size_t drain_bytes_max = 4 * 1024 * 1024;
 
 class SessionSink final : public HttpResponder::Sink {
  public:
@@ -111,7 +107,7 @@ Task<void> HttpSession::serve(std::shared_ptr<HttpSession> self) {
       next = co_await self->answer(std::move(message));
     }
   }
-  if (next == Next::close_gently) co_await self->drain();
+  if (next == Next::close_gently) co_await drain(self->server_->loop, self->socket_);
 }
 
 Task<bool> HttpSession::await_first_byte() {
@@ -221,21 +217,6 @@ Task<bool> HttpSession::write(HttpResponse response, bool keep_alive, bool with_
   const auto [error, size] = co_await asio::async_write(socket_, parts, as_result);
   timer_.cancel();
   co_return !error;
-}
-
-Task<void> HttpSession::drain() {
-  ErrorCode failed;
-  socket_.shutdown(TcpSocket::shutdown_send, failed);
-  timed_out_ = false;
-  timer_.expires_after(drain_max);
-  std::size_t total = 0;
-  input_.consume(input_.size());
-  while (!failed && !timed_out_ && total < drain_bytes_max) {
-    const auto [error, size] =
-        co_await socket_.async_read_some(input_.prepare(http_read_bytes), as_result);
-    failed = error;
-    total += size;
-  }
 }
 
 std::optional<HttpRequest> HttpSession::to_request(Message& message) const {

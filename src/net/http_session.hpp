@@ -56,7 +56,6 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   Task<Next> upgrade(HttpRequest request, Message message);
   Task<HttpResponse> ask(HttpRequest request);
   Task<bool> write(HttpResponse response, bool keep_alive, bool with_body);
-  Task<void> drain();
   std::optional<HttpRequest> to_request(Message& message) const;
   bool may_go_on() const { return server_->handlers != nullptr && socket_.is_open(); }
 

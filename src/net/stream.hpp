@@ -4,8 +4,10 @@
 #include <variant>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl.hpp>
-#include <boost/beast/websocket/teardown.hpp>
+#include <boost/beast/core/bind_handler.hpp>
+#include <boost/beast/core/role.hpp>
 
 #include "net/asio_internal.hpp"
 
@@ -58,10 +60,12 @@ class Stream {
         token, buffers);
   }
 
-  // How Beast ends a WebSocket. The close frames have said goodbye, so TLS need not.
+  // How Beast ends a WebSocket. The close frames have said goodbye, so TLS need not; who owns the
+  // stream drains it, which must not delay the news of the close.
   template <class Handler>
-  friend void async_teardown(boost::beast::role_type role, Stream& stream, Handler&& handler) {
-    boost::beast::websocket::async_teardown(role, stream.socket(), std::forward<Handler>(handler));
+  friend void async_teardown(boost::beast::role_type, Stream& stream, Handler&& handler) {
+    asio::post(stream.get_executor(),
+               boost::beast::bind_front_handler(std::forward<Handler>(handler), ErrorCode{}));
   }
   friend void beast_close_socket(Stream& stream) { stream.close(); }
 

@@ -169,7 +169,7 @@ int UdpSender::send_run(std::span<const Transmit> run, UdpSocket::Stats& stats) 
   ssize_t sent = 0;
   do {
     ++stats.send_calls;
-    sent = ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    sent = system_call_(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     // ECONNREFUSED reports an earlier datagram; this one has not been tried.
   } while (sent < 0 && (errno == EINTR || errno == ECONNREFUSED));
   return sent < 0 ? errno : 0;

@@ -3,6 +3,8 @@
 #include <span>
 #include <vector>
 
+#include <sys/socket.h>
+
 #include "net/udp_socket.hpp"
 
 namespace chatixia::net {
@@ -11,7 +13,10 @@ namespace chatixia::net {
 // cuts them again (UDP_SEGMENT), and keeps what the kernel has no room for.
 class UdpSender {
  public:
-  UdpSender(int fd, bool segmentation) : fd_(fd), segmentation_(segmentation) {}
+  // sendmsg(2), or what stands in for a kernel that refuses.
+  using SystemCall = ssize_t (*)(int, const msghdr*, int);
+  UdpSender(int fd, bool segmentation, SystemCall system_call = ::sendmsg)
+      : fd_(fd), segmentation_(segmentation), system_call_(system_call) {}
 
   // Sends in order, after what waits already. What does not fit into the queue is dropped.
   void send(std::span<const Transmit> batch, UdpSocket::Stats& stats);
@@ -30,6 +35,7 @@ class UdpSender {
 
   int fd_;
   bool segmentation_;
+  SystemCall system_call_;
   std::vector<Transmit> queue_;
   std::size_t taken_ = 0;  // of the queue, from the front
   std::size_t queued_bytes_ = 0;

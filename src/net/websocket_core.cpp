@@ -1,6 +1,7 @@
 #include "net/websocket_core.hpp"
 
 #include "base/assert.hpp"
+#include "net/drain.hpp"
 
 namespace chatixia::net {
 namespace {
@@ -98,6 +99,10 @@ void WebSocketCore::on_read_error(const ErrorCode& error) {
   finish(code_of(error), error.message());
 }
 
+Task<void> WebSocketCore::drain_stream(std::shared_ptr<WebSocketCore> self) {
+  co_await drain(self->loop_, self->socket_.next_layer().socket());
+}
+
 bool WebSocketCore::send_text(std::string text) {
   if (closing_ || finished_) return false;
   if (queued_bytes_ + text.size() > options_.queue_bytes_max) {
@@ -158,7 +163,7 @@ void WebSocketCore::abandon() {
 void WebSocketCore::finish(std::uint16_t code, std::string reason) {
   if (std::exchange(finished_, true)) return;
   const auto linger = std::move(linger_);  // holds this object
-  cut();
+  if (socket_.next_layer().socket().is_open()) spawn(loop_, drain_stream(shared_from_this()));
   slot_ = nullptr;
   const auto handlers = std::exchange(handlers_, nullptr);
   if (handlers && handlers->on_closed) handlers->on_closed(code, std::move(reason));

@@ -31,6 +31,7 @@ class WebSocketCore : public std::enable_shared_from_this<WebSocketCore> {
 
  private:
   static Task<void> read(std::shared_ptr<WebSocketCore> self);
+  static Task<void> drain_stream(std::shared_ptr<WebSocketCore> self);
   void on_message();
   void on_read_error(const ErrorCode& error);
   void write_next();
