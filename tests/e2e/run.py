@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs one suite: `run.py test_compat_04`. Ends with 77 when every test of it was skipped."""
+"""Runs modules or classes of suite/: `run.py test_tiers.Relay`. 77 when all is skipped."""
 
 import sys
 import unittest

@@ -44,6 +44,7 @@ class World(unittest.TestCase):
 
     def start_registry(self, port: int = 0, **environment: str) -> programs.Registry:
         self.registry = self.adopt(programs.Registry(self.folder, port, **environment))
+        self.registry.wait_ready()
         return self.registry
 
     def launch_sidecar(self, peer: str, **environment: str) -> programs.Sidecar:

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import unittest
 from pathlib import Path
 
 from framework.ipc import IpcClient
@@ -28,7 +27,7 @@ def program(variable: str) -> str:
     """The path of a built program; the build hands it over in the environment."""
     path = os.environ.get(variable, "")
     if not path or not os.access(path, os.X_OK):
-        raise unittest.SkipTest(f"{variable} names no program")
+        raise AssertionError(f"{variable} names no program: {path!r}")
     return path
 
 
@@ -38,7 +37,10 @@ def die_with_parent() -> None:
 
 
 class Program:
-    """One process; what it prints is a log, and its standard output can be awaited by line."""
+    """One process; what it prints is a log, and its standard output can be awaited by line.
+
+    Making one starts it; wait_ready() is a step of its own, so that whoever ends it has it by then.
+    """
 
     def __init__(self, name: str, folder: Path, command: list[str], **environment: str) -> None:
         self.name = name
@@ -137,8 +139,14 @@ class Registry(Program):
         ]
         settings = {"API_KEYS_FILE": str(self.keys_file)}
         super().__init__("registry", folder, command, **(settings | environment))
+        self.url = ""
+
+    def wait_ready(self) -> None:
         self.url = str(json.loads(self.next_line())["url"]).rstrip("/")
-        self.port = int(self.url.rpartition(":")[2])
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
     @property
     def websocket_url(self) -> str:

@@ -25,6 +25,7 @@ class Turn(Program):
             f"--listening-port={self.port}",
             "--allow-loopback-peers",
             "--no-cli",
+            "--no-tcp",
             "--no-tls",
             "--no-dtls",
             "--use-auth-secret",
@@ -37,6 +38,8 @@ class Turn(Program):
             f"--userdb={folder / 'turn.sqlite'}",
         ]
         super().__init__("turnserver", folder, command)
+
+    def wait_ready(self) -> None:
         eventually("coturn answers", self._answers)
 
     @property

@@ -13,7 +13,7 @@ from framework.patience import PATIENCE
 from framework.turn import Turn
 
 
-class Tiers(World):
+class TierCase(World):
     def agent(self, name: str, **environment: str) -> Agent:
         """An agent of the Python package whose skill says how it was reached."""
         agent = Agent(
@@ -72,15 +72,22 @@ class Tiers(World):
             edges = topology.body["mesh_edges"]
             self.assertEqual([edge["path"] for edge in edges], [path], edges)
 
+
+class Direct(TierCase):
     def test_a_direct_link(self) -> None:
         self.start_registry()
         asyncio.run(self.delegate_over_a_link("direct"))
 
+
+class Relay(TierCase):
     def test_a_relayed_link_with_credentials_from_the_registry(self) -> None:
         turn = self.adopt(Turn(self.folder))
+        turn.wait_ready()
         self.start_registry(TURN_URL=turn.url, TURN_SECRET=turn.secret)
         asyncio.run(self.delegate_over_a_link("relay", ICE_TRANSPORT_POLICY="relay"))
 
+
+class Queue(TierCase):
     def test_the_queue_when_there_is_no_path(self) -> None:
         self.start_registry()
 
