@@ -199,6 +199,13 @@ class Pending(unittest.TestCase):
         self.assertIsNone(pending.match("mallory", mesh.Message(mesh.TASK_RESPONSE, "r1")))
         self.assertEqual(len(pending), 1)
 
+    def test_a_question_answers_nothing_even_with_the_id_of_another(self) -> None:
+        pending: PendingRequests[str] = PendingRequests()
+        pending.add("r1", "bob", "waiter")
+        for kind in (mesh.PING, mesh.TASK_REQUEST, mesh.AGENT_STATUS):
+            self.assertIsNone(pending.match("bob", mesh.Message(kind, "r1")))
+        self.assertEqual(pending.match("bob", mesh.Message("of_our_own", "r1")), "waiter")
+
     def test_a_lost_peer_takes_its_requests_and_no_others(self) -> None:
         pending: PendingRequests[str] = PendingRequests()
         pending.add("r1", "bob", "one")

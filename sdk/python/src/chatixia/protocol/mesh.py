@@ -20,8 +20,11 @@ AGENT_PROMPT: Final = "agent_prompt"
 AGENT_RESPONSE: Final = "agent_response"
 AGENT_STREAM_CHUNK: Final = "agent_stream_chunk"
 
-# These leave their request open; every other message with its id answers it.
+# These leave their request open.
 STREAM_CHUNKS: Final = frozenset({TASK_STREAM_CHUNK, AGENT_STREAM_CHUNK})
+
+# These answer nothing, whatever id they carry.
+NO_ANSWERS: Final = frozenset({PING, TASK_REQUEST, SKILL_QUERY, AGENT_PROMPT, AGENT_STATUS})
 
 
 @dataclass(frozen=True, slots=True)

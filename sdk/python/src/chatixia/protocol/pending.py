@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from chatixia.protocol.mesh import STREAM_CHUNKS, Message
+from chatixia.protocol.mesh import NO_ANSWERS, STREAM_CHUNKS, Message
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class PendingRequests(Generic[T]):
     def match(self, from_peer: str, message: Message) -> T | None:
         """The waiter of the request that `message` belongs to, if there is one."""
         entry = self._entries.get(message.request_id)
-        if entry is None or entry.peer != from_peer:
+        if entry is None or entry.peer != from_peer or message.type in NO_ANSWERS:
             return None
         if message.type not in STREAM_CHUNKS:
             del self._entries[message.request_id]
