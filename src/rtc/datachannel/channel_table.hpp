@@ -21,7 +21,7 @@ class ChannelTable {
     // DTLS clients take even ids, servers odd ones: RFC 8832, section 6.
     bool even_ids = true;
     // Ids end below this: the streams that the association has.
-    std::uint16_t ids_end = 256;
+    std::uint16_t ids_end = 128;
     std::size_t channels_max = 128;
   };
 

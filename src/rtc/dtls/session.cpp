@@ -93,6 +93,10 @@ Session::State::State(Options opts, const crypto::Certificate& certificate,
   SSL_set_bio(ssl.get(), bio, bio);
   SSL_set_app_data(ssl.get(), this);
   SSL_set_mtu(ssl.get(), static_cast<long>(options.datagram_bytes_max));
+  // OpenSSL allocates its write buffer for the largest record; by default that is 16 KiB.
+  SSL_set_max_send_fragment(ssl.get(),
+                            std::clamp<long>(static_cast<long>(options.datagram_bytes_max), 512,
+                                             static_cast<long>(record_bytes_max)));
   DTLS_set_timer_cb(ssl.get(), &State::retransmit_delay_us);
   if (options.role == Role::client)
     SSL_set_connect_state(ssl.get());
@@ -217,7 +221,9 @@ Instant Session::next_timeout() const {
 
 void Session::send(Bytes packet) {
   State& self = *state_;
-  if (self.phase != Phase::connected || packet.empty()) return;
+  if (self.phase != Phase::connected || packet.empty() ||
+      packet.size() > self.options.datagram_bytes_max)
+    return;
   std::size_t written = 0;
   if (SSL_write_ex(self.ssl.get(), packet.data(), packet.size(), &written) != 1) ERR_clear_error();
 }

@@ -50,7 +50,7 @@ class Session {
   Instant next_timeout() const;
 
   // Seals one packet into exactly one datagram, which the next poll_transmit() yields.
-  // Dropped, as UDP may, unless connected.
+  // Dropped, as UDP may, unless connected, and if it is larger than datagram_bytes_max.
   void send(Bytes packet);
   std::optional<Buffer> poll_transmit();
   // The next decrypted packet, in order of arrival.

@@ -166,15 +166,15 @@ TEST_F(DtlsPair, ARecordAddsExactlyTheOverheadItTells) {
   EXPECT_EQ(client.session->overhead_bytes(), 37u);
 }
 
-TEST_F(DtlsPair, CarriesTheLargestRecordAndDropsALargerOne) {
-  start();
+TEST_F(DtlsPair, CarriesTheLargestPacketAndDropsALargerOne) {
+  start({.datagram_bytes_max = 9000}, {.datagram_bytes_max = 1200});
   ASSERT_TRUE(connect());
-  client.session->send(Buffer(16 * 1024, 1));
-  client.session->send(Buffer(16 * 1024 + 1, 1));
+  client.session->send(Buffer(9000, 1));
+  client.session->send(Buffer(9001, 1));
   client.session->send(bytes_of("after"));
   exchange();
   ASSERT_EQ(server.packets.size(), 2u);
-  EXPECT_EQ(server.packets[0].size(), 16u * 1024);
+  EXPECT_EQ(server.packets[0].size(), 9000u);
   EXPECT_EQ(server.packets[1], bytes_of("after"));
 }
 

@@ -56,7 +56,7 @@ class Association {
     std::size_t send_buffer_bytes_max = 4 * 1024 * 1024;
     std::size_t receive_window_bytes = 1024 * 1024;
     // Announced in each direction. usrsctp allocates about 100 bytes for each of them at once.
-    std::uint16_t streams = 256;
+    std::uint16_t streams = 128;
   };
 
   struct Connected {};

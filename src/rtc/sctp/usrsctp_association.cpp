@@ -134,9 +134,9 @@ void UsrsctpAssociation::handle_timeout(Instant now) {
 
 Instant UsrsctpAssociation::next_timeout() const {
   // Another association's call may have run our timers: what came of it is due now.
-  if (!mailbox_.packets.empty() || mailbox_.readable || flush_due_ || !events_.empty())
-    return engine_.now();
+  if (!mailbox_.packets.empty() || !events_.empty()) return engine_.now();
   if (phase_ == Phase::closed || phase_ == Phase::idle) return never;
+  if (mailbox_.readable || flush_due_) return engine_.now();
   const bool busy = engine_.now() - last_traffic_ < idle_tick || buffered_bytes() > 0;
   return engine_.next_tick(busy ? busy_tick : idle_tick);
 }
