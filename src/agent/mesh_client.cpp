@@ -123,7 +123,7 @@ void MeshClient::request(const PeerId& to, mesh::Message message, Instant deadli
   message.request_id = next_id();
   const std::string id = message.request_id;
   Request request{.peer = to, .on_chunk = std::move(on_chunk), .done = std::move(done)};
-  if (requests_.size() >= options_.pending_max)
+  if (requests_.is_full())
     return request.done(fail(Errc::too_many_requests, "too many requests are waiting"));
   (void)requests_.add(id, deadline, std::move(request));
   arm();
@@ -134,7 +134,7 @@ void MeshClient::request(const PeerId& to, mesh::Message message, Instant deadli
 
 void MeshClient::command(const std::string& id, std::string line, Answer answer) {
   if (!connection_) return answer(fail(Errc::sidecar_gone));
-  if (commands_.size() >= options_.pending_max)
+  if (commands_.is_full())
     return answer(fail(Errc::too_many_requests, "too many commands are waiting"));
   if (!connection_->send_line(line)) return answer(fail(Errc::send_buffer_full));
   (void)commands_.add(id, net::now() + options_.command_timeout, std::move(answer));

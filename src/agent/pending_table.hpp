@@ -21,7 +21,7 @@ class PendingTable {
 
   // False when the table is full or the id is waiting already.
   [[nodiscard]] bool add(const std::string& id, Instant deadline, T entry) {
-    if (entries_.size() >= size_max_) return false;
+    if (is_full()) return false;
     if (!entries_.try_emplace(id, Waiting{deadline, std::move(entry)}).second) return false;
     order_.emplace(deadline, id);
     return true;
@@ -54,6 +54,7 @@ class PendingTable {
   }
 
   Instant next_timeout() const { return order_.empty() ? never : order_.begin()->first; }
+  bool is_full() const { return entries_.size() >= size_max_; }
   std::size_t size() const { return entries_.size(); }
 
  private:
