@@ -138,7 +138,6 @@ class Demo:
         environment = self.agent_environment() | {
             "API_KEY": key,
             "AGENT_ID": "ada",
-            "IPC_SOCKET": str(self.folder / "ada" / "ipc.sock"),
         }
         return await Process.start(
             "ada", self.folder, self.program("example_agent"), environment=environment
