@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "registry/http_guard.hpp"
-#include "registry/test_fixture.hpp"
+#include "support/registry_fixture.hpp"
 
 namespace chatixia::registry {
 namespace {

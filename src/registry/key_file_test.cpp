@@ -1,5 +1,6 @@
 #include "registry/key_file.hpp"
 
+#include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -8,7 +9,7 @@
 #include "registry/errc.hpp"
 #include "registry/private_file.hpp"
 #include "registry/state_dir.hpp"
-#include "registry/test_fixture.hpp"
+#include "support/registry_fixture.hpp"
 
 namespace chatixia::registry {
 namespace {
@@ -29,8 +30,8 @@ mode_t mode_of(const std::string& path) {
 }
 
 TEST(PrivateFile, IsReadableByItsOwnerAlone) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("secret");
+  const test::TempDir directory;
+  const std::string path = directory.path("secret");
   write(path, "text");
   EXPECT_EQ(mode_of(path), 0600U);
   EXPECT_EQ(read_private_file(path, 100), "text");
@@ -44,46 +45,46 @@ TEST(PrivateFile, IsReadableByItsOwnerAlone) {
 }
 
 TEST(PrivateFile, KeepsWhatIsThereWhenAsked) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("secret");
+  const test::TempDir directory;
+  const std::string path = directory.path("secret");
   write(path, "first");
   ASSERT_TRUE(write_private_file(path, "second", IfPresent::keep));
   EXPECT_EQ(read_private_file(path, 100), "first");
   write(path, "third");
   EXPECT_EQ(read_private_file(path, 100), "third");
   // Nothing temporary stays behind.
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory.file("")),
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory.path("")),
                           std::filesystem::directory_iterator()),
             1);
 }
 
 TEST(PrivateFile, IsNeverADirectoryAndNeverMissing) {
-  const TemporaryDirectory directory;
-  EXPECT_FALSE(read_private_file(directory.file(""), 100));
-  EXPECT_FALSE(read_private_file(directory.file("missing"), 100));
-  EXPECT_FALSE(write_private_file(directory.file("missing/file"), "x", IfPresent::replace));
+  const test::TempDir directory;
+  EXPECT_FALSE(read_private_file(directory.path(""), 100));
+  EXPECT_FALSE(read_private_file(directory.path("missing"), 100));
+  EXPECT_FALSE(write_private_file(directory.path("missing/file"), "x", IfPresent::replace));
 }
 
 TEST(PrivateDirectory, IsMadeWithItsParents) {
-  const TemporaryDirectory directory;
-  ASSERT_TRUE(make_private_directory(directory.file("a/b/c")));
-  EXPECT_EQ(mode_of(directory.file("a")), 0700U);
-  EXPECT_EQ(mode_of(directory.file("a/b/c")), 0700U);
-  ASSERT_TRUE(make_private_directory(directory.file("a/b/c")));
+  const test::TempDir directory;
+  ASSERT_TRUE(make_private_directory(directory.path("a/b/c")));
+  EXPECT_EQ(mode_of(directory.path("a")), 0700U);
+  EXPECT_EQ(mode_of(directory.path("a/b/c")), 0700U);
+  ASSERT_TRUE(make_private_directory(directory.path("a/b/c")));
 }
 
 TEST(PrivateDirectory, IsRefusedWhenOthersMayWrite) {
-  const TemporaryDirectory directory;
-  ASSERT_TRUE(make_private_directory(directory.file("a")));
-  ASSERT_EQ(::chmod(directory.file("a").c_str(), 0770), 0);
-  EXPECT_FALSE(make_private_directory(directory.file("a")));
-  write(directory.file("file"), "");
-  EXPECT_FALSE(make_private_directory(directory.file("file")));
+  const test::TempDir directory;
+  ASSERT_TRUE(make_private_directory(directory.path("a")));
+  ASSERT_EQ(::chmod(directory.path("a").c_str(), 0770), 0);
+  EXPECT_FALSE(make_private_directory(directory.path("a")));
+  write(directory.path("file"), "");
+  EXPECT_FALSE(make_private_directory(directory.path("file")));
 }
 
 TEST(KeyFile, SeesAChangeWithinASecond) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("keys.json");
+  const test::TempDir directory;
+  const std::string path = directory.path("keys.json");
   write(path, one_key);
   auto file = KeyFile::open(path, start);
   ASSERT_TRUE(file);
@@ -94,8 +95,8 @@ TEST(KeyFile, SeesAChangeWithinASecond) {
 }
 
 TEST(KeyFile, KnowsANewKeyAtOnce) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("keys.json");
+  const test::TempDir directory;
+  const std::string path = directory.path("keys.json");
   write(path, one_key);
   auto file = KeyFile::open(path, start);
   ASSERT_TRUE(file);
@@ -105,8 +106,8 @@ TEST(KeyFile, KnowsANewKeyAtOnce) {
 }
 
 TEST(KeyFile, KeepsItsKeysWhenAnEditBreaksIt) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("keys.json");
+  const test::TempDir directory;
+  const std::string path = directory.path("keys.json");
   write(path, one_key);
   auto file = KeyFile::open(path, start);
   write(path, "{");
@@ -118,8 +119,8 @@ TEST(KeyFile, KeepsItsKeysWhenAnEditBreaksIt) {
 }
 
 TEST(KeyFile, IsRefusedAtTheStart) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("keys.json");
+  const test::TempDir directory;
+  const std::string path = directory.path("keys.json");
   EXPECT_FALSE(KeyFile::open(path, start));
   write(path, "{");
   EXPECT_EQ(KeyFile::open(path, start).error().code, Errc::bad_configuration);
@@ -129,8 +130,8 @@ TEST(KeyFile, IsRefusedAtTheStart) {
 }
 
 TEST(KeyFile, TakesNewKeys) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("keys.json");
+  const test::TempDir directory;
+  const std::string path = directory.path("keys.json");
   SeededRandom random(3);
   const auto first = add_key(path, as_agent("bot-1"), random);
   const auto second = add_key(path, as_admin(), random);
@@ -141,13 +142,13 @@ TEST(KeyFile, TakesNewKeys) {
   EXPECT_EQ(file->keys(start).find(*first), as_agent("bot-1"));
   EXPECT_EQ(file->keys(start).find(*second), as_admin());
   EXPECT_FALSE(add_key(path, as_agent("a\nb"), random));
-  EXPECT_FALSE(add_key(directory.file("missing/keys.json"), as_admin(), random));
+  EXPECT_FALSE(add_key(directory.path("missing/keys.json"), as_admin(), random));
 }
 
 TEST(StateDir, MakesASecretAndAnAdminKeyOnce) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   SeededRandom random(4);
-  const auto state = StateDir::open(directory.file("state/registry"));
+  const auto state = StateDir::open(directory.path("state/registry"));
   ASSERT_TRUE(state);
   const auto secret = state->secret(random);
   ASSERT_TRUE(secret);
@@ -163,9 +164,9 @@ TEST(StateDir, MakesASecretAndAnAdminKeyOnce) {
 }
 
 TEST(StateDir, RefusesASecretThatOthersMayRead) {
-  const TemporaryDirectory directory;
+  const test::TempDir directory;
   SeededRandom random(4);
-  const auto state = StateDir::open(directory.file("state"));
+  const auto state = StateDir::open(directory.path("state"));
   ASSERT_TRUE(state->secret(random));
   ASSERT_EQ(::chmod(state->secret_path().c_str(), 0644), 0);
   EXPECT_FALSE(state->secret(random));

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "registry/errc.hpp"
-#include "registry/test_fixture.hpp"
 #include "registry/uuid.hpp"
+#include "support/registry_fixture.hpp"
 
 namespace chatixia::registry {
 namespace {

@@ -11,7 +11,7 @@
 #include "net/websocket.hpp"
 #include "protocol/registry_api.hpp"
 #include "registry/errc.hpp"
-#include "registry/test_fixture.hpp"
+#include "support/registry_fixture.hpp"
 
 namespace chatixia::registry {
 namespace {
@@ -24,7 +24,7 @@ class ServerTest : public testing::Test {
   void SetUp() override {
     Log::configure({.level = LogLevel::off});
     options.port = 0;
-    options.state_dir = files.file("state");
+    options.state_dir = files.path("state");
     start();
     for (const std::string id : {"bot-1", "bot-2"}) {
       options.new_key = as_agent(id);
@@ -97,7 +97,7 @@ class ServerTest : public testing::Test {
     return peer;
   }
 
-  TemporaryDirectory files;
+  test::TempDir files;
   net::Loop loop;
   Options options;
   std::unique_ptr<Server> server;
@@ -188,7 +188,7 @@ TEST_F(ServerTest, StartsOnlyWithSoundSecrets) {
   options.signaling_secret = "dev-secret-change-me";
   EXPECT_NE(refusal().find("SIGNALING_SECRET"), std::string::npos);
   options.signaling_secret.clear();
-  options.keys_file = files.file("missing.json");
+  options.keys_file = files.path("missing.json");
   EXPECT_NE(refusal().find("missing.json"), std::string::npos);
   std::ofstream(options.keys_file) << "{}";
   ASSERT_EQ(::chmod(options.keys_file.c_str(), 0644), 0);

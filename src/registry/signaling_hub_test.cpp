@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "registry/test_fixture.hpp"
+#include "support/registry_fixture.hpp"
 
 namespace chatixia::registry {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "registry/errc.hpp"
-#include "registry/test_fixture.hpp"
+#include "support/registry_fixture.hpp"
 
 namespace chatixia::registry {
 namespace {

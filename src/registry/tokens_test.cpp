@@ -5,7 +5,7 @@
 #include "crypto/digest.hpp"
 #include "crypto/encoding.hpp"
 #include "registry/errc.hpp"
-#include "registry/test_fixture.hpp"
+#include "support/registry_fixture.hpp"
 
 namespace chatixia::registry {
 namespace {

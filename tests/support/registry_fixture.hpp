@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,25 +18,10 @@
 #include "registry/local_bus.hpp"
 #include "registry/memory_store.hpp"
 #include "registry/private_file.hpp"
+#include "support/temp_dir.hpp"
 
-// What the tests of this module share.
+// What the tests of the registry share.
 namespace chatixia::registry {
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = testing::TempDir() + "chatixia-registry-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
-
- private:
-  std::string path_;
-};
 
 // 2027-01-15T08:00:00Z, and an instant that is not zero.
 inline Moment test_start() {
@@ -149,7 +132,7 @@ class ApiFixture {
   }
 
   Moment now = test_start();
-  TemporaryDirectory files;
+  test::TempDir files;
   SeededRandom random{1};
   MemoryStore store;
   LocalBus bus;
@@ -170,8 +153,8 @@ class ApiFixture {
     add("bot-1", "agent");
     add("bot-2", "agent");
     const std::string text = json::encode(json::Object{{"keys", std::move(keys)}});
-    EXPECT_TRUE(write_private_file(files.file("keys.json"), text, IfPresent::replace));
-    return KeyFile::open(files.file("keys.json"), now.instant).value();
+    EXPECT_TRUE(write_private_file(files.path("keys.json"), text, IfPresent::replace));
+    return KeyFile::open(files.path("keys.json"), now.instant).value();
   }
   KeyFile keys_;
   Authenticator authenticator_{keys_, tokens_of_registry};
