@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -35,7 +36,9 @@ def units(build: Path) -> list[Unit]:
         if not source.is_relative_to(ROOT) or source.is_relative_to(build):
             continue
         if source.relative_to(ROOT).parts[0] in CXX_FOLDERS:
-            found.setdefault(source, Unit(source, entry["command"], entry["output"]))
+            command = shlex.split(entry["command"])
+            output = command[command.index("-o") + 1]
+            found.setdefault(source, Unit(source, entry["command"], output))
     return sorted(found.values(), key=lambda unit: unit.source)
 
 
