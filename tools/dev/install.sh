@@ -8,7 +8,7 @@ packages_of() {
       libcli11-dev ;;
     test) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19 g++ \
       libgtest-dev libgmock-dev ;;
-    interop) echo coturn chromium iproute2 $(node_packages) ;;
+    interop) echo coturn chromium iproute2 curl $(node_packages) ;;
     bench) echo libbenchmark-dev iproute2 $(node_packages) ;;
     *) echo "dev: no package group '$1'; there are: build test interop bench" >&2 && return 2 ;;
   esac
