@@ -14,7 +14,7 @@ if(CHATIXIA_DEVELOPER)
     # Known false alarms of g++ 12 in inlined std::string, std::optional and std::variant code.
     target_compile_options(chatixia_developer INTERFACE
       -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds
-      -Wno-stringop-overread -Wno-dangling-pointer -Wno-free-nonheap-object
+      -Wno-stringop-overread -Wno-dangling-pointer -Wno-free-nonheap-object -Wno-dangling-else
       -Wno-missing-field-initializers)
   else()
     target_compile_options(chatixia_developer INTERFACE

@@ -107,8 +107,8 @@ TEST_P(ValidVectors, ReadAndPrintAsWritten) {
 INSTANTIATE_TEST_SUITE_P(Wire, ValidVectors,
                          testing::Values("signaling.json", "mesh_messages.json", "ipc.json",
                                          "registry_api.json"),
-                         [](const auto& info) {
-                           const std::string file = info.param;
+                         [](const auto& instance) {
+                           const std::string file = instance.param;
                            return file.substr(0, file.find('.'));
                          });
 
