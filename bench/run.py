@@ -7,6 +7,7 @@ interleaved in rounds; each cell is the median of the rounds, with least and mos
 """
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import statistics
@@ -132,7 +133,7 @@ def main():
     if "path" in kinds:
         effort = suite.QUICK if arguments.quick else suite.FULL
         if arguments.rounds:
-            effort = suite.dataclasses.replace(effort, rounds=arguments.rounds)
+            effort = dataclasses.replace(effort, rounds=arguments.rounds)
         entries, status = run_path(arguments.build.resolve(), effort)
         if arguments.json:
             arguments.json.write_text(json.dumps(entries, indent=1) + "\n")
