@@ -41,6 +41,8 @@ struct Loop::Native {
   std::atomic<bool> stopped = false;
   Duration busy_poll = Duration::zero();
   std::vector<std::move_only_function<void()>> turn_end;
+  // The loop is being destroyed: what dies with it starts nothing any more.
+  bool ended = false;
 
   std::unique_ptr<Resolver> resolver;
   // Made when first needed: reading the system's certificates takes tens of milliseconds.

@@ -7,7 +7,6 @@
 
 namespace chatixia::net {
 
-// Enough for most requests in one call, and little to hold for an idle connection.
 inline constexpr std::size_t http_read_bytes = 8 * 1024;
 
 // Feeds `parser` until its header, or all of it, is there. What follows stays in `buffer`. All

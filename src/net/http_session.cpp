@@ -20,6 +20,9 @@ namespace http = beast::http;
 // A connection without a request, and a client that does not take its answer.
 constexpr Duration idle_max = std::chrono::seconds(60);
 
+// Most requests fit, and idle connections hold no more.
+constexpr std::size_t first_read_bytes = 2 * 1024;
+
 class SessionSink final : public HttpResponder::Sink {
  public:
   explicit SessionSink(std::shared_ptr<HttpSession> session) : session_(std::move(session)) {}
@@ -49,6 +52,10 @@ bool is_proper(const http::request<http::string_body>& message) {
   const auto hosts = message.count(http::field::host);
   if (hosts > 1 || (hosts == 0 && message.version() >= 11)) return false;
   return message.count(http::field::transfer_encoding) == 0 || message.chunked();
+}
+
+bool may_take(const HttpServerState& server) {
+  return server.handlers != nullptr && !server.shutting_down;
 }
 
 char to_lower(char c) {
@@ -119,7 +126,7 @@ Task<bool> HttpSession::await_first_byte() {
   // A new connection has something to say; only between requests may it rest.
   timer_.expires_after(std::exchange(first_, false) ? server_->options.request_timeout : idle_max);
   const auto [error, size] =
-      co_await socket_.async_read_some(input_.prepare(http_read_bytes), as_result);
+      co_await socket_.async_read_some(input_.prepare(first_read_bytes), as_result);
   timer_.cancel();
   input_.commit(size);
   co_return !error;
@@ -189,7 +196,8 @@ Task<HttpSession::Next> HttpSession::upgrade(HttpRequest request, Message messag
   if (!may_go_on() || input_.size() > 0) co_return Next::close;
   auto websocket = co_await accept_websocket(server_->loop, std::move(socket_), std::move(message),
                                              server_->options.websocket, std::move(slot_));
-  if (!websocket || !server_->handlers) co_return Next::close;
+  // Without an owner it says goodbye.
+  if (!websocket || !may_take(*server_)) co_return Next::close;
   std::erase_if(server_->websockets, [](const auto& other) { return other.expired(); });
   server_->websockets.push_back(websocket);
   if (handlers->on_websocket) handlers->on_websocket(request, std::move(websocket));
@@ -199,8 +207,9 @@ Task<HttpSession::Next> HttpSession::upgrade(HttpRequest request, Message messag
 Task<HttpResponse> HttpSession::ask(HttpRequest request) {
   response_.reset();
   const auto handlers = server_->handlers;
-  HttpResponder responder(std::make_shared<SessionSink>(shared_from_this()));
-  if (handlers->on_request) handlers->on_request(std::move(request), std::move(responder));
+  if (!handlers->on_request) co_return make_problem(404, "not_found", "nothing is served here");
+  handlers->on_request(std::move(request),
+                       HttpResponder(std::make_shared<SessionSink>(shared_from_this())));
   while (!response_ && may_go_on()) {
     answered_.expires_at(never);
     co_await answered_.async_wait(as_result);

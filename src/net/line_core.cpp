@@ -147,7 +147,7 @@ void LineCore::announce_room() {
 }
 
 void LineCore::close() {
-  if (state_ != State::open) return;
+  if (state_ != State::open || loop_.native().ended) return;
   state_ = State::flushing;
   linger_.expires_after(linger_max);
   schedule_flush();

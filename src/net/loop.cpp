@@ -33,7 +33,9 @@ Loop::Loop() : native_(std::make_unique<Native>(*this)) {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-Loop::~Loop() = default;
+Loop::~Loop() {
+  native_->ended = true;
+}
 
 void Loop::run() {
   auto& context = native_->context;
@@ -68,6 +70,7 @@ void Loop::at_turn_end(std::move_only_function<void()> task) {
 }
 
 void Loop::on_terminate(std::move_only_function<void()> handler) {
+  native_->terminator = nullptr;
   native_->terminator = std::make_unique<Native::Terminator>(*native_, std::move(handler));
 }
 

@@ -74,14 +74,19 @@ void Resolver::look_up(std::string host, Done done) {
 
 void Resolver::start(std::uint64_t id) {
   ++running_;
-  // Detached: joining would wait for the name server.
-  std::thread([this, id, host = waiting_.at(id).host, mailbox = mailbox_] {
-    auto result = look_up_now(host);
-    const std::lock_guard lock(mailbox->mutex);
-    // `this` lives as long as the loop does.
-    if (mailbox->loop == nullptr) return;
-    mailbox->loop->post([this, id, result = std::move(result)] { finish(id, result); });
-  }).detach();
+  try {
+    // Detached: joining would wait for the name server.
+    std::thread([this, id, host = waiting_.at(id).host, mailbox = mailbox_] {
+      auto result = look_up_now(host);
+      const std::lock_guard lock(mailbox->mutex);
+      // `this` lives as long as the loop does.
+      if (mailbox->loop == nullptr) return;
+      mailbox->loop->post([this, id, result = std::move(result)] { finish(id, result); });
+    }).detach();
+  } catch (const std::system_error& error) {  // no thread to be had
+    loop_.post(
+        [this, id, result = fail(error.code(), waiting_.at(id).host)] { finish(id, result); });
+  }
 }
 
 void Resolver::finish(std::uint64_t id, const Result<std::vector<IpAddress>>& result) {

@@ -136,12 +136,14 @@ void WebSocketCore::write_next() {
 
 void WebSocketCore::close(std::uint16_t code, std::string reason) {
   expects(may_be_sent(code));
-  if (closing_ || finished_) return;
+  if (closing_ || finished_ || loop_.native().ended) return;
   closing_ = true;
   close_code_ = code;
   close_reason_ = cut_reason(reason);
-  linger_ = std::make_unique<Timer>(
-      loop_, [self = shared_from_this()] { self->finish(self->close_code_, self->close_reason_); });
+  linger_ = std::make_unique<Timer>(loop_, [this] {
+    cut();
+    finish(close_code_, close_reason_);
+  });
   linger_->expires_after(linger_max);
   write_next();
 }
@@ -162,8 +164,9 @@ void WebSocketCore::abandon() {
 
 void WebSocketCore::finish(std::uint16_t code, std::string reason) {
   if (std::exchange(finished_, true)) return;
-  const auto linger = std::move(linger_);  // holds this object
-  if (socket_.next_layer().socket().is_open()) spawn(loop_, drain_stream(shared_from_this()));
+  const auto self = shared_from_this();  // on_closed may drop the last owner
+  if (linger_) linger_->cancel();
+  if (socket_.next_layer().socket().is_open()) spawn(loop_, drain_stream(self));
   slot_ = nullptr;
   const auto handlers = std::exchange(handlers_, nullptr);
   if (handlers && handlers->on_closed) handlers->on_closed(code, std::move(reason));
