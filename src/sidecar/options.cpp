@@ -44,9 +44,10 @@ Result<std::vector<IpAddress>> parse_addresses(const std::string& list) {
   return addresses;
 }
 
-// Spinning trades a processor for latency; it pays only where another one is left for the agent.
+// Spinning trades a processor for latency. Where the agent, its peers or anything else wants that
+// processor, it makes the latency worse.
 std::chrono::microseconds default_busy_poll() {
-  return std::chrono::microseconds(std::thread::hardware_concurrency() > 1 ? 50 : 0);
+  return std::chrono::microseconds(std::thread::hardware_concurrency() >= 4 ? 50 : 0);
 }
 
 std::string default_socket(const Environment& environment) {
@@ -125,7 +126,7 @@ environment:
                          the registry's servers are used as well
   CHATIXIA_ICE_ADDRESSES offer only these local addresses, separated by commas
   CHATIXIA_UDP_PORT      the UDP port for all links; 0 takes a free one                [0]
-  CHATIXIA_BUSY_POLL_US  poll this long after traffic before sleeping   [50, 0 on one core]
+  CHATIXIA_BUSY_POLL_US  poll this long after traffic before sleeping    [50; 0 below 4 CPUs]
   CHATIXIA_LOG           trace, debug, info, warning, error or off                     [info]
   CHATIXIA_LOG_FORMAT    "text" or "json"                                              [text]
 )";
