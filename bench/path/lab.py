@@ -60,9 +60,14 @@ def run_json(command, timeout=90, env=None):
         raise RuntimeError(f"{command[0]} took longer than {timeout} s") from None
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode != 0 or not lines:
-        reason = done.stderr.strip().splitlines()[-1:] or ["no output"]
-        raise RuntimeError(f"{pathlib.Path(command[0]).name}: {reason[0]} ({done.returncode})")
+        reason = _telling_line(done.stderr)
+        raise RuntimeError(f"{pathlib.Path(command[0]).name}: {reason} ({done.returncode})")
     return json.loads(lines[-1])
+
+
+def _telling_line(errors):
+    lines = errors.strip().splitlines() or ["no output"]
+    return next((line for line in reversed(lines) if "rror" in line), lines[-1])
 
 
 class Process:

@@ -43,13 +43,14 @@ process.on('message', async ({ number, memory, close, ...signal }) => {
   if (memory) {
     tell(number, { memory: process.memoryUsage.rss() });
   } else if (close) {
-    links.get(number).close();
+    links.get(number)?.close();
     links.delete(number);
   } else {
     if (!links.has(number)) {
       links.set(number, new Link((message) => tell(number, message), {
         open: () => tell(number, { opened: true }),
         message: (data) => handleMessage(number, data),
+        failed: () => tell(number, { failed: true }),
       }));
     }
     await links.get(number).handle(signal);

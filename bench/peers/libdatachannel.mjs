@@ -10,15 +10,13 @@ export class Link {
   #early = [];
   #wake = () => {};
 
-  // `signal` takes messages for the other side; `handlers`: open, message(Uint8Array).
+  // `signal` takes messages for the other side; `handlers`: open, message(Uint8Array), failed.
   constructor(signal, handlers) {
     this.#handlers = handlers;
     this.#connection.onLocalDescription((sdp, type) => signal({ [type]: sdp }));
     this.#connection.onLocalCandidate((candidate, mid) => signal({ candidate, mid }));
     this.#connection.onStateChange((state) => {
-      if (state !== 'failed') return;
-      console.error('libdatachannel: the connection failed');
-      process.exit(1);
+      if (state === 'failed') handlers.failed();
     });
     this.#connection.onDataChannel((channel) => this.#adopt(channel));
   }
@@ -31,11 +29,19 @@ export class Link {
     if (candidate && !this.#described) {
       this.#early.push({ candidate, mid });
     } else if (candidate) {
-      this.#connection.addRemoteCandidate(candidate, mid);
+      this.#addCandidate(candidate, mid);
     } else if (offer ?? answer) {
       this.#connection.setRemoteDescription(offer ?? answer, offer ? 'offer' : 'answer');
       this.#described = true;
       for (const early of this.#early.splice(0)) this.handle(early);
+    }
+  }
+
+  #addCandidate(candidate, mid) {
+    try {
+      this.#connection.addRemoteCandidate(candidate, mid);
+    } catch {
+      // The connection has failed natively, and `failed` is still on its way to us.
     }
   }
 

@@ -10,12 +10,15 @@ export class Link {
   #handlers;
   #early = [];
 
-  // `signal` takes messages for the other side; `handlers`: open, message(Uint8Array).
+  // `signal` takes messages for the other side; `handlers`: open, message(Uint8Array), failed.
   constructor(signal, handlers) {
     this.#signal = signal;
     this.#handlers = handlers;
     this.#connection.onicecandidate = ({ candidate }) => {
       if (candidate) signal({ candidate: { ...candidate.toJSON?.() ?? candidate } });
+    };
+    this.#connection.onconnectionstatechange = () => {
+      if (this.#connection.connectionState === 'failed') handlers.failed();
     };
     this.#connection.ondatachannel = ({ channel }) => this.#adopt(channel);
   }
