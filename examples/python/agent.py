@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """The smallest agent: three skills that anybody on the mesh may call.
 
-Settings come from the environment: REGISTRY_URL, API_KEY, AGENT_ID, and for the sidecar
-SIDECAR_BINARY and IPC_SOCKET. PYTHONPATH=sdk/python/src runs it from a checkout.
+Settings come from the environment: REGISTRY_URL, API_KEY and AGENT_ID; SIDECAR_BINARY is the
+sidecar to start, or IPC_SOCKET one that runs already. PYTHONPATH=sdk/python/src runs it from a
+checkout.
 """
 
-import asyncio
 import logging
 import os
 
@@ -18,6 +18,7 @@ agent = Agent(
     registry=os.environ.get("REGISTRY_URL", "http://127.0.0.1:8080"),
     key=os.environ.get("API_KEY", ""),
     socket_path=os.environ.get("IPC_SOCKET"),
+    attach="IPC_SOCKET" in os.environ,
 )
 
 
@@ -27,13 +28,12 @@ async def echo(ctx: Context, text: str = "") -> dict[str, str]:
     return {"text": text}
 
 
-@agent.skill("count")
-async def count(ctx: Context, to: int = 3) -> int:
-    """Counts aloud, one number at a time."""
-    for number in range(1, min(to, 100) + 1):
-        await ctx.emit(str(number))
-        await asyncio.sleep(0.05)
-    return to
+@agent.skill("spell")
+async def spell(ctx: Context, text: str) -> dict[str, int]:
+    """Says a text letter by letter."""
+    for letter in text:
+        await ctx.emit(letter)
+    return {"letters": len(text)}
 
 
 @agent.skill("ask")

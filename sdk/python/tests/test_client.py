@@ -332,13 +332,17 @@ class Launch(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(MeshError):
             await MeshClient.launch(binary="/nonexistent/chatixia-sidecar")
 
-    async def test_the_socket_lives_where_only_this_user_can_go(self) -> None:
-        binary = self.program(f'echo "$IPC_SOCKET" > {self.directory}/path; exit 1\n')
+    async def test_the_socket_lives_where_only_this_user_can_go_and_leaves_nothing(self) -> None:
+        binary = self.program(
+            f'echo "$IPC_SOCKET" > {self.directory}/path\n'
+            f'stat -c %a "$(dirname "$IPC_SOCKET")" > {self.directory}/mode\n'
+            "exit 1\n"
+        )
         with self.assertRaises(SidecarGone):
             await MeshClient.launch(binary=binary)
         socket_path = (self.directory / "path").read_text().strip()
-        self.assertEqual(stat.S_IMODE(os.stat(os.path.dirname(socket_path)).st_mode), 0o700)
-        os.rmdir(os.path.dirname(socket_path))
+        self.assertEqual((self.directory / "mode").read_text().strip(), "700")
+        self.assertFalse(os.path.exists(os.path.dirname(socket_path)))
 
 
 if __name__ == "__main__":

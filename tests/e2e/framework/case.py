@@ -33,7 +33,7 @@ class World(unittest.TestCase):
 
     def _stop_all(self) -> None:
         for program in reversed(self._programs):
-            program.kill()
+            program.stop()
         self._log_tails += [f"--- {p.name}\n{p.log()}" for p in self._programs]
 
     def adopt(self, program: P) -> P:

@@ -106,8 +106,18 @@ class Program:
 
     def wait(self) -> int:
         code = self.process.wait(PATIENCE)
-        self._reader.join()
+        # A child of it may hold the pipe for longer.
+        self._reader.join(1)
         return code
+
+    def stop(self) -> None:
+        """Ends it in any case, but lets it end its own children first."""
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.wait()
 
     def kill(self) -> None:
         if self.is_running:
@@ -119,7 +129,7 @@ class Program:
 _PEERS = [
     *("alice", "bob", "carol", "ghost", "good", "other", "evil", "one", "two"),
     *("one-sidecar", "two-sidecar", "worker-sidecar", "boss-sidecar", "bare-sidecar", "tester"),
-    *("pat-peer", "cleo-peer", "nora-peer", "ann-peer", "ben-peer"),
+    *("pat-peer", "cleo-peer", "nora-peer", "carl-peer", "ann-peer", "ben-peer"),
 ]
 
 
@@ -229,29 +239,33 @@ class PythonAgent(Program):
             [PYTHON, str(ROOT / "examples" / "python" / "agent.py")],
             PYTHONPATH=str(ROOT / "sdk" / "python" / "src"),
             PYTHONDONTWRITEBYTECODE="1",
-            **agent_environment(folder, agent_id, registry, key),
+            **agent_environment(agent_id, registry, key),
         )
 
 
 class CppAgent(Program):
-    """The smallest C++ agent of examples/, with a sidecar of its own."""
+    """The smallest C++ agent of examples/, with a sidecar of its own.
 
-    def __init__(self, folder: Path, agent_id: str, registry: Registry, key: str) -> None:
+    With words it is told to make one call and to leave: `call`, agent, skill, text.
+    """
+
+    def __init__(
+        self, folder: Path, agent_id: str, registry: Registry, key: str, *words: str
+    ) -> None:
         super().__init__(
             agent_id,
             folder,
-            [program("CHATIXIA_EXAMPLE_AGENT")],
-            **agent_environment(folder, agent_id, registry, key),
+            [program("CHATIXIA_EXAMPLE_AGENT"), *words],
+            **agent_environment(agent_id, registry, key),
         )
 
 
-def agent_environment(folder: Path, agent_id: str, registry: Registry, key: str) -> dict[str, str]:
+def agent_environment(agent_id: str, registry: Registry, key: str) -> dict[str, str]:
     return {
         "REGISTRY_URL": registry.url,
         "API_KEY": key,
         "AGENT_ID": agent_id,
         "SIDECAR_BINARY": program("CHATIXIA_SIDECAR"),
-        "IPC_SOCKET": str(folder / f"{agent_id}.sock"),
         "CHATIXIA_ICE_ADDRESSES": "127.0.0.1",
     }
 

@@ -30,8 +30,11 @@ def find_binary(configured: str | None = None) -> str:
 class SidecarProcess:
     """A sidecar that belongs to this agent and ends with it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, socket_path: str) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, socket_path: str, own_directory: str | None
+    ) -> None:
         self._process = process
+        self._own_directory = own_directory
         self.socket_path = socket_path
 
     @classmethod
@@ -43,19 +46,22 @@ class SidecarProcess:
         environment: Mapping[str, str] | None = None,
     ) -> Self:
         """Starts the program with IPC_SOCKET set."""
+        program = find_binary(binary)
         # mkdtemp makes a directory that only this user can enter.
-        path = socket_path or os.path.join(tempfile.mkdtemp(prefix="chatixia-"), "sidecar.sock")
+        own_directory = None if socket_path else tempfile.mkdtemp(prefix="chatixia-")
+        path = socket_path or os.path.join(own_directory or "", "sidecar.sock")
         try:
             process = await asyncio.create_subprocess_exec(
-                find_binary(binary),
+                program,
                 env={**os.environ, **(environment or {}), "IPC_SOCKET": path},
                 stdin=asyncio.subprocess.DEVNULL,
                 # Ctrl-C in a terminal is the agent's to handle; it then stops its sidecar.
                 start_new_session=True,
             )
         except OSError as problem:
+            _remove(own_directory)
             raise SidecarGone(f"the sidecar could not be started: {problem}") from None
-        return cls(process, path)
+        return cls(process, path, own_directory)
 
     async def wait_until_ready(self, connect: Callable[[], Awaitable[None]]) -> None:
         """Tries `connect` until it succeeds; a socket that a dead sidecar left does not count."""
@@ -81,11 +87,22 @@ class SidecarProcess:
 
     async def stop(self) -> None:
         """Asks it to say goodbye to its peers, and insists after a while."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(_STOPS_WITHIN):
-                    await self._process.wait()
-            except TimeoutError:
-                self._process.kill()
+        self._signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_STOPS_WITHIN):
+                await self._process.wait()
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
         await self._process.wait()
+        _remove(self._own_directory)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Process.send_signal() would collect a dead child before asyncio does, which then warns.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
+
+
+def _remove(directory: str | None) -> None:
+    if directory is not None:
+        shutil.rmtree(directory, ignore_errors=True)
