@@ -43,7 +43,8 @@ int main(int argc, char** argv) {
   if (argc > 1) {
     const std::string_view argument = argv[1];
     if (argument == "--help" || argument == "-h") {
-      std::fputs(chatixia::sidecar::help_text().data(), stdout);
+      const std::string_view help = chatixia::sidecar::help_text();
+      std::fwrite(help.data(), 1, help.size(), stdout);
       return 0;
     }
     if (argument == "--version" || argument == "-V") {

@@ -232,6 +232,11 @@ TEST_F(HttpServerTest, AnswersForAHandlerThatForgets) {
   EXPECT_THAT(text, HasSubstr(R"("code":"internal")"));
 }
 
+TEST_F(HttpServerTest, AnswersThoughNobodyHandlesRequests) {
+  server = *HttpServer::listen(loop, *Endpoint::parse("127.0.0.1:0"), options, {});
+  EXPECT_TRUE(answer_to(last).starts_with("HTTP/1.1 404 "));
+}
+
 TEST_F(HttpServerTest, LetsAResponderGoToAnotherRequest) {
   std::optional<HttpResponder> waiting;
   on_request = [&](const HttpRequest&, HttpResponder respond) { waiting = std::move(respond); };

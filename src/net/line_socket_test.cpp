@@ -273,6 +273,18 @@ TEST_F(LineTest, SurvivesTheLoopWithOperationsUnderWay) {
   own.reset();
 }
 
+TEST_F(LineTest, MayDieWithTheLoopItself) {
+  auto own = std::make_unique<test::TestLoop>();
+  auto made = LineServer::listen(*own, path, options, [](auto) {});
+  ASSERT_TRUE(made.has_value());
+  auto connection = *LineConnection::connect(*own, path, options);
+  connection->start({});
+  EXPECT_TRUE(connection->send_line("never sent"));
+  own->post([held = std::move(connection)] {});
+  own->post([held = std::move(*made)] {});
+  own.reset();
+}
+
 TEST_F(LineTest, TakesSixteenConnectionsAndClosesTheRest) {
   std::vector<std::shared_ptr<LineConnection>> accepted;
   auto made = LineServer::listen(loop, path, options,

@@ -409,6 +409,26 @@ TEST_F(WebSocketTest, CountsAsAConnectionOfTheServer) {
   EXPECT_TRUE(open("/ws").has_value());
 }
 
+TEST_F(WebSocketTest, MayDieWithTheLoopItself) {
+  auto own = std::make_unique<test::TestLoop>();
+  std::shared_ptr<WebSocket> accepted;
+  auto made = HttpServer::listen(
+      *own, *Endpoint::parse("127.0.0.1:0"), {},
+      {.on_upgrade = [](const HttpRequest&) { return std::nullopt; },
+       .on_websocket = [&](const HttpRequest&, auto socket) { accepted = std::move(socket); }});
+  ASSERT_TRUE(made.has_value());
+  std::shared_ptr<WebSocket> opened;
+  WebSocket::connect(*own, *Url::parse("ws://" + (*made)->local().to_string()), "", {},
+                     [&](Opened result) { opened = result.value_or(nullptr); });
+  ASSERT_TRUE(own->run_until([&] { return opened && accepted; }));
+  accepted->start({});
+  opened->start({});
+  own->run_for(1ms);
+  opened->close(1000, "never heard");
+  own->post([a = std::move(accepted), b = std::move(opened), c = std::move(*made)] {});
+  own.reset();
+}
+
 TEST_F(WebSocketTest, SurvivesTheLoopWithOperationsUnderWay) {
   auto own = std::make_unique<test::TestLoop>();
   const RawTcp listener = RawTcp::listen();
