@@ -249,7 +249,7 @@ void Runtime::call_async(const Target& target, const std::string& skill, json::O
                          CallOptions options, Done done) {
   Parts* const parts = parts_.get();
   const bool posted =
-      parts->post([parts, target, skill, args = std::move(args),
+      parts->post([parts, target, skill = skill, args = std::move(args),
                    options = parts->with_deadline(std::move(options)), done]() mutable {
         parts->delegator.call(target, std::move(skill), std::move(args), std::move(options),
                               std::move(done));
@@ -261,7 +261,7 @@ void Runtime::delegate_async(const std::string& skill, json::Object args, CallOp
                              const AgentId& target, Done done) {
   Parts* const parts = parts_.get();
   const bool posted =
-      parts->post([parts, target, skill, args = std::move(args),
+      parts->post([parts, target, skill = skill, args = std::move(args),
                    options = parts->with_deadline(std::move(options)), done]() mutable {
         parts->delegator.delegate(target, std::move(skill), std::move(args), std::move(options),
                                   std::move(done));
