@@ -69,7 +69,9 @@ void Node::State::make_connection(Instant now, Link& link) {
 void Node::State::offer(Instant now, Link& link) {
   make_connection(now, link);
   link.offerer = true;
-  link.connection->open_channel(now, {.label = std::string(mesh_channel_label)});
+  const auto opening =
+      link.connection->open_channel(now, {.label = std::string(mesh_channel_label)});
+  expects(opening.has_value());  // the first channel of a new connection, with a short name
   link.offer = link.connection->create_offer(now);
   signal(protocol::signaling::type::offer, &link,
          protocol::signaling::Description{link.offer}.encode());

@@ -6,7 +6,6 @@
 namespace chatixia::mesh {
 
 namespace signaling = protocol::signaling;
-using rtc::peer::PeerConnection;
 
 namespace {
 
