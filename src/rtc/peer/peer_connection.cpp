@@ -34,7 +34,7 @@ ice::Agent::Options with_role(ice::Agent::Options options, ice::Role role) {
 }  // namespace
 
 PeerConnection::State::State(Options connection_options, RandomSource& source, Instant now)
-    : options(std::move(connection_options)),
+    : options(connection_options),
       random(source),
       ice(with_role(options.ice, ice::Role::controlling), ice::Credentials::make(source), source,
           now),
@@ -126,7 +126,7 @@ void PeerConnection::State::end(Event event) {
 }
 
 PeerConnection::PeerConnection(Options options, RandomSource& random, Instant now)
-    : state_(std::make_unique<State>(std::move(options), random, now)) {}
+    : state_(std::make_unique<State>(options, random, now)) {}
 PeerConnection::~PeerConnection() = default;
 PeerConnection::PeerConnection(PeerConnection&&) noexcept = default;
 PeerConnection& PeerConnection::operator=(PeerConnection&&) noexcept = default;

@@ -142,7 +142,7 @@ Parser::Status Parser::on_transport(Transport& transport, std::string_view name,
     const auto setup = parse_setup(value);
     if (transport.setup) return std::unexpected(ParseError::duplicate_field);
     if (!setup) return std::unexpected(ParseError::bad_value);
-    transport.setup = *setup;
+    transport.setup = setup;
     return {};
   }
   const bool ufrag = name == "ice-ufrag";
