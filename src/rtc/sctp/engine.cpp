@@ -89,11 +89,13 @@ Engine::Engine() : scratch_(scratch_bytes) {
 Engine::Registration::Registration(Engine& engine, Mailbox& mailbox)
     : engine_(engine), address_(++engine.last_address_) {
   engine_.mailboxes_.emplace(address_, &mailbox);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): usrsctp's address is a number of ours
   usrsctp_register_address(reinterpret_cast<void*>(address_));
 }
 
 Engine::Registration::~Registration() {
   engine_.mailboxes_.erase(address_);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): usrsctp's address is a number of ours
   usrsctp_deregister_address(reinterpret_cast<void*>(address_));
 }
 
@@ -103,6 +105,7 @@ Mailbox* Engine::find_mailbox(std::uintptr_t address) {
 }
 
 void Engine::watch(UsrsctpSocket* socket, std::uintptr_t address) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): usrsctp's address is a number of ours
   usrsctp_set_upcall(socket, on_socket_event, reinterpret_cast<void*>(address));
 }
 

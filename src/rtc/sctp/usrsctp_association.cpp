@@ -117,6 +117,7 @@ void UsrsctpAssociation::handle_packet(Instant now, Bytes packet) {
   // RFC 9260, section 6.8. Nobody negotiated RFC 9653, so a checksum of zero is a wrong one.
   if (phase_ == Phase::closed || !has_right_checksum(packet)) return;
   last_traffic_ = now;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): usrsctp's address is a number of ours
   usrsctp_conninput(reinterpret_cast<void*>(registration_.address()), packet.data(), packet.size(),
                     0);
   flush_due_ = !queue_.empty();

@@ -33,6 +33,7 @@ sockaddr_conn address_of(std::uintptr_t address, std::uint16_t port) {
   sockaddr_conn result{};
   result.sconn_family = AF_CONN;
   result.sconn_port = htons(port);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): usrsctp's address is a number of ours
   result.sconn_addr = reinterpret_cast<void*>(address);
   return result;
 }
