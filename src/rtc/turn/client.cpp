@@ -23,6 +23,10 @@ constexpr stun::Retransmission request_policy = {};
 
 constexpr std::uint32_t lifetime_seconds = 600;
 
+// RFC 8489, sections 14.9 and 14.10: fewer than 128 characters. Both come back in every request
+// of ours, which has to fit into a datagram.
+constexpr std::size_t challenge_bytes_max = 763;
+
 // RFC 8656, section 19, in words for people.
 std::string explain(const std::optional<stun::ErrorCode>& error) {
   if (!error) return "the TURN server answered with a malformed error";
@@ -183,6 +187,8 @@ bool Client::take_challenge(const stun::Message& message) {
   const auto nonce = message.text(AttributeType::nonce);
   const auto realm = message.text(AttributeType::realm);
   if (!nonce || (!realm && !authentication_)) return false;
+  if (nonce->size() > challenge_bytes_max || (realm && realm->size() > challenge_bytes_max))
+    return false;
   Authentication next;
   next.realm = realm ? std::string(*realm) : authentication_->realm;
   next.nonce = std::string(*nonce);
@@ -195,8 +201,11 @@ void Client::on_error(Instant now, const Request& request, const stun::Message& 
   const auto error = message.error_code();
   const std::uint16_t code = error ? error->code : 0;
   const bool is_challenge = (code == 401 && !authentication_) || code == 438;
-  if (is_challenge && request.attempt < attempts_max && take_challenge(message))
+  if (is_challenge && request.attempt < attempts_max) {
+    if (!take_challenge(message))
+      return on_refused(now, request, "the TURN server's challenge cannot be answered");
     return start_request(now, request.kind, request.peer, request.attempt + 1);
+  }
   if (code == 437) return fail(explain(error));
   on_refused(now, request, explain(error));
 }

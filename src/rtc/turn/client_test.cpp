@@ -125,6 +125,19 @@ TEST_F(TurnClient, EndsWhenChallengesNeverEnd) {
   EXPECT_EQ(server.requests[Method::refresh], 4);
 }
 
+TEST_F(TurnClient, EndsWhenAChallengeIsLargerThanRfc8489Allows) {
+  server.nonce = std::string(763, 'n');
+  start();
+  EXPECT_TRUE(allocated);
+
+  allocated.reset();
+  server.nonce = std::string(65'000, 'n');
+  start();
+  EXPECT_FALSE(allocated);
+  EXPECT_THAT(failure, HasSubstr("challenge"));
+  EXPECT_EQ(client->next_timeout(), never);
+}
+
 TEST_F(TurnClient, RefreshesAMinuteBeforeTheLifetimeEnds) {
   start();
   run_for(539s);
