@@ -66,16 +66,17 @@ void Agent::State::on_nominated(Instant now, CandidatePair& pair) {
 
 void Agent::State::select(Instant now, CandidatePair& pair) {
   challenge.reset();
+  const Path path = pair.path();
+  if (is_selected_now() && selected->subject().pair == pair.id) {
+    // Named again, as in each consent check of the peer. Only an answer to a check of ours proves
+    // that the peer wants what is sent there: RFC 7675, section 5.1.
+    selected->path() = path;
+    return;
+  }
   searching_since.reset();
   give_up_at.reset();
   nominate_at.reset();
   previous_local.reset();
-  const Path path = pair.path();
-  if (is_selected_now() && selected->subject().pair == pair.id) {
-    selected->path() = path;
-    selected->on_confirmed(now);
-    return;
-  }
   selected.emplace(Consent::Options{options.consent_interval, options.consent_lifetime},
                    Consent::Subject{pair.id, path, peer_reflexive_priority(pair.local),
                                     pair.priority, local, *remote},

@@ -397,6 +397,22 @@ TEST_F(AgentTest, ConsentChecksAreNotRepeated) {
   EXPECT_EQ(count_requests(sent()), 0);
 }
 
+TEST_F(AgentTest, ThePeersChecksDoNotStandForConsent) {
+  make(Role::controlled);
+  describe();
+  answer_all(20ms);
+  receive(check(true, Role::controlling), remote);
+  answer_all(20ms);
+  ASSERT_TRUE(agent->is_selected());
+  for (int second = 0; second < 31; ++second) {
+    now += 1s;
+    agent->handle_timeout(now);
+    receive(check(true, Role::controlling), remote);
+    sent();  // none of ours arrives
+  }
+  EXPECT_EQ(agent->route(), std::nullopt);
+}
+
 TEST_F(AgentTest, FailsWithAReasonWhenThePeerNamesNoAddress) {
   make(Role::controlling);
   agent->set_remote_credentials(now, theirs);
