@@ -31,6 +31,17 @@ bool may_reach(const Endpoint& base, const Endpoint& server) {
          base.ip.is_link_local() == server.ip.is_link_local();
 }
 
+// Whether they differ in credentials at most.
+bool is_same_place(const Server& a, const Server& b) {
+  return a.kind == b.kind && a.address == b.address;
+}
+
+std::vector<Server>::const_iterator find_place(const std::vector<Server>& list,
+                                               const Server& server) {
+  return std::find_if(list.begin(), list.end(),
+                      [&](const Server& other) { return is_same_place(other, server); });
+}
+
 std::vector<Candidate>::const_iterator find_same(const std::vector<Candidate>& list,
                                                  const Candidate& candidate) {
   return std::find_if(list.begin(), list.end(), [&](const Candidate& other) {
@@ -88,8 +99,11 @@ void Gatherer::State::rebuild(Instant now) {
     return !has_host(probe.base()) || !has_server(probe.server());
   });
   std::erase_if(relays, [&](Relay& relay) {
-    const bool wanted = std::find(servers.begin(), servers.end(), relay.server()) != servers.end();
-    if (wanted && has_host(relay.base())) return false;
+    const auto wanted = find_place(servers, relay.server());
+    if (wanted != servers.end() && has_host(relay.base())) {
+      relay.set_server(now, *wanted);
+      return false;
+    }
     relay.release(now);
     while (auto transmit = relay.poll_transmit()) transmits.push_back(std::move(*transmit));
     return true;
@@ -101,7 +115,7 @@ void Gatherer::State::rebuild(Instant now) {
       if (!may_reach(host, server.address)) continue;
       if (server.kind == Server::Kind::turn) {
         const bool known = std::any_of(relays.begin(), relays.end(), [&](const Relay& relay) {
-          return relay.server() == server;
+          return is_same_place(relay.server(), server);
         });
         if (!known) relays.emplace_back(server, host, *random, now);
         break;
@@ -183,7 +197,7 @@ std::vector<Candidate> Gatherer::State::desired_candidates() const {
 bool Gatherer::State::is_resolved(const Server& server) const {
   if (server.kind == Server::Kind::turn)
     return std::all_of(relays.begin(), relays.end(), [&](const Relay& relay) {
-      return relay.server() != server || relay.is_resolved();
+      return !is_same_place(relay.server(), server) || relay.is_resolved();
     });
   return std::all_of(probes.begin(), probes.end(), [&](const ReflexiveProbe& probe) {
     return probe.server() != server.address || probe.is_resolved();
@@ -197,7 +211,7 @@ std::optional<std::string> Gatherer::State::failure_of(const Server& server) con
     return "no local address can reach it";
   if (server.kind == Server::Kind::turn) {
     for (const Relay& relay : relays)
-      if (relay.server() == server && !relay.failure().empty()) return relay.failure();
+      if (is_same_place(relay.server(), server) && !relay.failure().empty()) return relay.failure();
     return std::nullopt;
   }
   for (const ReflexiveProbe& probe : probes)
@@ -208,7 +222,7 @@ std::optional<std::string> Gatherer::State::failure_of(const Server& server) con
 // Once for each time that a server stops working.
 void Gatherer::State::report_failures() {
   for (const Server& server : servers) {
-    const auto known = std::find(reported_failures.begin(), reported_failures.end(), server);
+    const auto known = find_place(reported_failures, server);
     const auto reason = failure_of(server);
     if (!reason && known != reported_failures.end()) reported_failures.erase(known);
     if (!reason || known != reported_failures.end()) continue;
@@ -276,7 +290,7 @@ void Gatherer::set_servers(Instant now, const std::vector<Server>& servers) {
   state.servers.assign(servers.begin(), servers.begin() + static_cast<std::ptrdiff_t>(std::min(
                                                               servers.size(), servers_max)));
   std::erase_if(state.reported_failures, [&](const Server& server) {
-    return std::find(state.servers.begin(), state.servers.end(), server) == state.servers.end();
+    return find_place(state.servers, server) == state.servers.end();
   });
   state.is_configured = true;
   state.rebuild(now);

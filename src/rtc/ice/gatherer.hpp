@@ -59,7 +59,8 @@ class Gatherer {
 
   // Replaces the addresses that the node's sockets can be reached at on this host.
   void set_host_addresses(Instant now, const std::vector<Endpoint>& addresses);
-  // Replaces the servers; allocations on servers that stay are kept.
+  // Replaces the servers. Allocations on servers that stay are kept, whatever their credentials
+  // are now: those serve the next allocation.
   void set_servers(Instant now, const std::vector<Server>& servers);
   // Releases allocations (a Refresh with lifetime zero each).
   void close(Instant now);

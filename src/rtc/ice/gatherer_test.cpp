@@ -230,6 +230,38 @@ TEST_F(GathererTest, KeepsAllocationsOnServersThatStay) {
   EXPECT_THAT(candidates(), ::testing::ElementsAre("host 192.168.1.2:4000"));
 }
 
+TEST_F(GathererTest, NewCredentialsServeTheNextAllocation) {
+  gatherer.set_host_addresses(now, {host});
+  gatherer.set_servers(now, {relay});
+  pump();
+  gatherer.set_servers(now, {{Server::Kind::turn, turn.address, "user2", "secret2"}});
+  pump();
+  EXPECT_TRUE(turn.is_allocated);
+  EXPECT_EQ(turn.requests[stun::Method::allocate], 1);
+  EXPECT_TRUE(taken<Gatherer::CandidateLost>().empty());
+  EXPECT_TRUE(gatherer.completed());
+
+  // The old ones have run out: the server refuses the refresh.
+  turn.username = "user2";
+  turn.password = "secret2";
+  run_for(10min);
+  EXPECT_EQ(taken<Gatherer::CandidateLost>().size(), 2u);  // and where it had seen us
+  EXPECT_EQ(turn.requests[stun::Method::allocate], 2);
+  EXPECT_THAT(candidates(), ::testing::Contains("relay 203.0.113.5:50001"));
+}
+
+TEST_F(GathererTest, NewCredentialsAreTriedAtOnceWhereTheOldOnesFailed) {
+  turn.password = "secret2";
+  gatherer.set_host_addresses(now, {host});
+  gatherer.set_servers(now, {relay});
+  pump();
+  EXPECT_EQ(taken<Gatherer::ServerFailed>().size(), 1u);
+  gatherer.set_servers(now, {{Server::Kind::turn, turn.address, "user", "secret2"}});
+  run_for(1ms);
+  EXPECT_TRUE(turn.is_allocated);
+  EXPECT_EQ(taken<Gatherer::ServerFailed>().size(), 1u);
+}
+
 TEST_F(GathererTest, HostsThatStayKeepTheirCandidates) {
   const Endpoint second = at("192.168.7.2:4000");
   nat[second] = at("198.51.100.2:1");

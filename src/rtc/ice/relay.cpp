@@ -8,9 +8,23 @@ namespace chatixia::rtc::ice {
 
 Relay::Relay(Server server, const Endpoint& base, RandomSource& random, Instant now)
     : server_(std::move(server)), base_(base), random_(&random) {
+  allocate(now);
+}
+
+void Relay::allocate(Instant now) {
+  retry_at_ = never;
+  has_new_credentials_ = false;
   client_.emplace(
-      turn::Client::Options{base_, server_.address, server_.username, server_.credential}, random,
+      turn::Client::Options{base_, server_.address, server_.username, server_.credential}, *random_,
       now);
+}
+
+void Relay::set_server(Instant now, Server server) {
+  if (server == server_) return;
+  server_ = std::move(server);
+  has_new_credentials_ = true;
+  // The old ones may be why there is no allocation.
+  if (retry_at_ != never) retry_at_ = now;
 }
 
 turn::Client::Handled Relay::handle_datagram(Instant now, const Datagram& datagram) {
@@ -29,12 +43,7 @@ void Relay::release(Instant now) {
 }
 
 void Relay::handle_timeout(Instant now) {
-  if (now >= retry_at_) {
-    retry_at_ = never;
-    client_.emplace(
-        turn::Client::Options{base_, server_.address, server_.username, server_.credential},
-        *random_, now);
-  }
+  if (now >= retry_at_) allocate(now);
   if (!client_ || now < client_->next_timeout()) return;
   client_->handle_timeout(now);
   take_events(now);
@@ -52,7 +61,8 @@ void Relay::take_events(Instant now) {
       relayed_.reset();
       mapped_.reset();
       failure_ = std::move(failed->reason);
-      retry_at_ = now + server_retry_delay(++failures_, *random_);
+      ++failures_;
+      retry_at_ = has_new_credentials_ ? now : now + server_retry_delay(failures_, *random_);
     }
   }
 }

@@ -18,6 +18,9 @@ class Relay {
   turn::Client::Handled handle_datagram(Instant now, const Datagram& datagram);
   void send(Instant now, const Endpoint& peer, Bytes bytes);
   void release(Instant now);
+  // The same server with other credentials. They serve the next allocation; the present one keeps
+  // those it was made with: RFC 8656, section 5.
+  void set_server(Instant now, Server server);
   void handle_timeout(Instant now);
   Instant next_timeout() const;
   std::optional<Transmit> poll_transmit();
@@ -28,10 +31,11 @@ class Relay {
   // Our address as the TURN server sees it.
   const std::optional<Endpoint>& mapped() const { return mapped_; }
   bool is_resolved() const { return resolved_; }
-  // Why there is no allocation; empty while there is one or one is being made.
+  // Why the last try failed; empty once there is an allocation.
   const std::string& failure() const { return failure_; }
 
  private:
+  void allocate(Instant now);
   void take_events(Instant now);
 
   Server server_;
@@ -43,6 +47,7 @@ class Relay {
   Instant retry_at_ = never;
   int failures_ = 0;
   bool resolved_ = false;
+  bool has_new_credentials_ = false;  // which the present client does not use
   std::string failure_;
 };
 
