@@ -215,6 +215,25 @@ class Delegation(unittest.IsolatedAsyncioTestCase):
             with self.assertRaises(PeerLost):
                 await self.delegate(sidecar)
 
+    async def test_a_task_that_the_peer_answered_is_never_queued_as_well(self) -> None:
+        # What the peer's skill could not reach is no word about our own link.
+        for code in ("unknown_peer", "not_connected", "connect_failed", "sidecar_gone"):
+
+            def script(command: dict[str, Any], code: str = code) -> list[dict[str, Any]] | None:
+                if command["type"] != "send":
+                    return knowing_itself(command)
+                request_id = command["payload"]["message"]["request_id"]
+                payload = {"error": "no third one", "code": code}
+                answer = message_event("bob-peer", mesh.TASK_RESPONSE, request_id, payload)
+                return [ok(command), answer]
+
+            with self.subTest(code=code):
+                async with FakeSidecar(script) as sidecar:
+                    with self.assertRaises(SkillFailed) as caught:
+                        await self.delegate(sidecar)
+                self.assertEqual(caught.exception.code, "skill_failed")
+                self.assertEqual(caught.exception.message, f"{code}: no third one")
+
     async def test_a_queued_task_that_fails_or_never_ends_raises(self) -> None:
         self.record = (404, {"error": "not found"})
         async with FakeSidecar(knowing_itself) as sidecar:

@@ -254,9 +254,23 @@ _BY_CODE: Final[dict[str, type[MeshError]]] = {
 }
 
 
+# What the mesh says of the caller's own link and sidecar, and nobody else can say of them.
+_OWN_TROUBLE: Final = (Unreachable, SendBufferFull, SidecarGone, SidecarBusy, BacklogFull)
+
+
 def make_error(
     code: str, message: str = "", hint: str | None = None, target_peer: str | None = None
 ) -> MeshError:
     """The exception of a code; an unknown code is a plain MeshError that keeps it."""
     kind = _BY_CODE.get(code, MeshError)
     return kind(message, code=code, hint=hint, target_peer=target_peer)
+
+
+def make_skill_error(code: str, message: str) -> MeshError:
+    """The exception of what a skill elsewhere ended with.
+
+    Its trouble with a third agent is a failure of the skill: the link to it has just carried the
+    answer, so nobody may take the task for undelivered.
+    """
+    error = make_error(code, message)
+    return SkillFailed(f"{code}: {error.message}") if isinstance(error, _OWN_TROUBLE) else error

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from chatixia.asyncio.connection import Connection
 from chatixia.asyncio.exchange import Deadline
 from chatixia.asyncio.sidecar import SidecarProcess
-from chatixia.errors import SendBufferFull, SkillFailed, make_error
+from chatixia.errors import SendBufferFull, SkillFailed, make_skill_error
 from chatixia.protocol import ipc, mesh
 from chatixia.protocol.strict_json import JsonObject
 
@@ -197,5 +197,5 @@ class MeshClient:
 def _result(answer: mesh.Message) -> Any:
     response = mesh.TaskResponse.parse(answer.payload)
     if response.error is not None:
-        raise make_error(response.code or SkillFailed.default_code, response.error)
+        raise make_skill_error(response.code or SkillFailed.default_code, response.error)
     return response.result
