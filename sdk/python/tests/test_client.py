@@ -89,6 +89,14 @@ class Commands(unittest.IsolatedAsyncioTestCase):
             sidecar.script = lambda command: None
             await client.broadcast(mesh.Message("hello"))
 
+    async def test_a_command_id_is_of_one_connection_only(self) -> None:
+        async with FakeSidecar() as sidecar:
+            for _ in range(2):
+                async with MeshClient(sidecar.path) as client:
+                    await client.list_peers()
+                    await client.connect("bob")
+            self.assertEqual(len({command["id"] for command in sidecar.commands}), 4)
+
     async def test_what_cannot_be_encoded_never_reaches_the_sidecar(self) -> None:
         async with FakeSidecar() as sidecar, MeshClient(sidecar.path) as client:
             with self.assertRaises(MessageTooLarge):

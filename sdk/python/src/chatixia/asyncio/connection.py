@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import copy
 import itertools
 import logging
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +34,8 @@ class Connection:
 
     def __init__(self, on_event: Callable[[ipc.EventBody], None]) -> None:
         self._on_event = on_event
+        # A sidecar may still owe answers to an agent that was here before.
+        self._id_prefix = secrets.token_hex(4)
         self._ids = itertools.count(1)
         self._commands: dict[str, _Command] = {}
         self._requests: PendingRequests[Exchange] = PendingRequests()
@@ -66,8 +70,8 @@ class Connection:
     async def run(self, command: ipc.Command, deadline: Deadline) -> ipc.EventBody | None:
         """Returns at the command's `ok` what was answered before it, if anything was."""
         if self._writer is None or not self.is_open:
-            raise self._end
-        command_id = str(next(self._ids))
+            raise copy.copy(self._end)
+        command_id = f"{self._id_prefix}-{next(self._ids)}"
         line = command.encode(command_id)
         pending = _Command(asyncio.get_running_loop().create_future())
         self._commands[command_id] = pending
@@ -155,6 +159,6 @@ class Connection:
     def _fail_everything(self) -> None:
         for command in self._commands.values():
             if not command.done.done():
-                command.done.set_exception(self._end)
+                command.done.set_exception(copy.copy(self._end))
         for exchange in self._requests.take_all():
-            exchange.fail(self._end)
+            exchange.fail(copy.copy(self._end))
