@@ -9,11 +9,13 @@ import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from support import FakeSidecar, answering, error, message_event, ok
 
 from chatixia import limits
 from chatixia.asyncio import MeshClient
+from chatixia.asyncio.connection import Credentials
 from chatixia.errors import (
     BacklogFull,
     BadRequest,
@@ -278,6 +280,18 @@ class Trouble(unittest.IsolatedAsyncioTestCase):
                 await client.list_peers()
             self.assertEqual(caught.exception.message, "another agent is here")
 
+    async def test_a_socket_of_another_user_is_not_trusted(self) -> None:
+        async with FakeSidecar() as sidecar:
+            with (
+                mock.patch("os.geteuid", return_value=os.geteuid() + 1),
+                mock.patch.object(Credentials, "ROOT", -1),
+                self.assertRaises(SidecarGone) as caught,
+            ):
+                await MeshClient(sidecar.path).open()
+            await sidecar.wait_connected()
+        self.assertIn("another user", caught.exception.message)
+        self.assertEqual(sidecar.commands, [])
+
     async def test_nobody_behind_the_socket_is_a_clear_error(self) -> None:
         with self.assertRaises(SidecarGone) as caught:
             await MeshClient("/nonexistent/sidecar.sock").open()
@@ -298,7 +312,9 @@ class Launch(unittest.IsolatedAsyncioTestCase):
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return str(path)
 
-    async def launch_slow_server(self, socket_path: str | None = None) -> MeshClient:
+    async def launch_slow_server(
+        self, socket_path: str | None = None, *, wrapped: bool = False
+    ) -> MeshClient:
         server = (
             "import asyncio, os\n"
             "path = os.environ['IPC_SOCKET']\n"
@@ -313,7 +329,8 @@ class Launch(unittest.IsolatedAsyncioTestCase):
         )
         script = self.directory / "server.py"
         script.write_text(server)
-        binary = self.program(f"sleep 0.3; exec /usr/bin/python3 {script}\n")
+        run = "trap 'kill $!' TERM; {} & wait" if wrapped else "exec {}"
+        binary = self.program("sleep 0.3; " + run.format(f"/usr/bin/python3 {script}") + "\n")
         return await MeshClient.launch(binary=binary, socket_path=socket_path)
 
     async def test_waits_for_the_socket_of_its_child_and_ends_the_child(self) -> None:
@@ -327,6 +344,19 @@ class Launch(unittest.IsolatedAsyncioTestCase):
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(path)
         client = await self.launch_slow_server(path)
+        self.assertTrue(client.is_open)
+        await client.close()
+
+    async def test_does_not_take_another_sidecar_for_its_child(self) -> None:
+        async with FakeSidecar() as other:
+            with self.assertRaises(SidecarBusy) as caught:
+                await MeshClient.launch(binary=self.program("sleep 60\n"), socket_path=other.path)
+            await other.wait_connected()
+            self.assertIn(other.path, caught.exception.message)
+            self.assertEqual(other.commands, [])
+
+    async def test_takes_a_sidecar_that_its_child_started(self) -> None:
+        client = await self.launch_slow_server(wrapped=True)
         self.assertTrue(client.is_open)
         await client.close()
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from chatixia.asyncio.connection import Connection
 from chatixia.asyncio.exchange import Deadline
 from chatixia.asyncio.sidecar import SidecarProcess
-from chatixia.errors import SendBufferFull, SkillFailed, make_skill_error
+from chatixia.errors import SendBufferFull, SidecarBusy, SkillFailed, make_skill_error
 from chatixia.protocol import ipc, mesh
 from chatixia.protocol.strict_json import JsonObject
 
@@ -60,7 +60,10 @@ class MeshClient:
         return client
 
     async def open(self) -> None:
-        await self._connection.open(self._socket_path)
+        pid = await self._connection.open(self._socket_path)
+        if self.sidecar is not None and not self.sidecar.is_served_by(pid):
+            await self._connection.close()
+            raise SidecarBusy(f"another sidecar serves {self._socket_path}")
 
     async def close(self) -> None:
         await self._connection.close()

@@ -5,10 +5,13 @@ import contextlib
 import copy
 import itertools
 import logging
+import os
 import secrets
+import socket
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final, Self
 
 from chatixia.asyncio.exchange import Deadline, Exchange
 from chatixia.errors import MeshError, PeerLost, SidecarBusy, SidecarGone
@@ -29,6 +32,28 @@ class _Command:
     answer: ipc.EventBody | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who serves a Unix socket, as the kernel tells."""
+
+    ROOT: ClassVar = 0
+
+    pid: int
+    uid: int
+
+    @classmethod
+    def of_server(cls, connected: socket.socket) -> Self:
+        layout = struct.Struct("3i")
+        pid, uid, _ = layout.unpack(
+            connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size)
+        )
+        return cls(pid, uid)
+
+    @property
+    def is_trusted(self) -> bool:
+        return self.uid in (os.geteuid(), self.ROOT)
+
+
 class Connection:
     """One life of a socket. When it ends, everything that waits on it fails at once."""
 
@@ -44,7 +69,8 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
 
-    async def open(self, socket_path: str) -> None:
+    async def open(self, socket_path: str) -> int:
+        """The pid of the process that serves the socket; only this user or root may."""
         try:
             reader, self._writer = await asyncio.open_unix_connection(socket_path)
         except OSError as problem:
@@ -52,7 +78,13 @@ class Connection:
                 f"no sidecar behind {socket_path}: {problem.strerror or problem}",
                 hint="start the sidecar first, or let MeshClient.launch() do it",
             ) from None
+        server = Credentials.of_server(self._writer.get_extra_info("socket"))
+        if not server.is_trusted:
+            # Whoever comes first may bind a path below /tmp.
+            self._writer.close()
+            raise SidecarGone(f"{socket_path} is served by another user")
         self._reading = asyncio.create_task(self._read_loop(reader), name="chatixia-read")
+        return server.pid
 
     @property
     def is_open(self) -> bool:

@@ -82,6 +82,13 @@ class SidecarProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    def is_served_by(self, pid: int) -> bool:
+        """Is that the child, or a process it started, as a wrapper does? It has its own session."""
+        try:
+            return pid == self.pid or os.getsid(pid) == self.pid
+        except OSError:
+            return False
+
     async def wait(self) -> int:
         return await self._process.wait()
 
