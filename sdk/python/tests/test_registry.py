@@ -45,6 +45,17 @@ class Http(unittest.IsolatedAsyncioTestCase):
                 await self.fetch(answer)
             self.assertEqual(caught.exception.status, 0)
 
+    async def test_takes_the_deepest_payload_inside_a_list_of_tasks(self) -> None:
+        for depth, taken in ((67, True), (68, False)):
+            text = b"[" * depth + b"]" * depth
+            with self.subTest(depth=depth):
+                answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text)
+                if taken:
+                    self.assertEqual((await self.fetch(answer)).status, 200)
+                else:
+                    with self.assertRaises(RegistryError):
+                        await self.fetch(answer)
+
     async def test_a_silent_server_ends_at_the_deadline(self) -> None:
         async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read()
@@ -58,7 +69,7 @@ class Http(unittest.IsolatedAsyncioTestCase):
                 await http.fetch("GET", f"http://127.0.0.1:{port}/", timeout=0.1)
 
     async def test_an_address_that_is_none_is_refused(self) -> None:
-        for url in ("ftp://127.0.0.1/", "127.0.0.1:80", "http://"):
+        for url in ("ftp://127.0.0.1/", "127.0.0.1:80", "http://", "http://[", "http://a:b/"):
             with self.subTest(url=url), self.assertRaises(RegistryError):
                 await http.fetch("GET", url)
 
@@ -149,16 +160,16 @@ class PresenceAndQueue(unittest.IsolatedAsyncioTestCase):
 
 class Delegation(unittest.IsolatedAsyncioTestCase):
     def setUp(self) -> None:
-        self.polls: Iterator[dict[str, Any]] = iter(
-            [{"state": "pending"}, {"state": "assigned"}, {"state": "completed", "result": 42}]
+        self.polls: Iterator[tuple[int, Any] | bytes] = iter(
+            [task("pending"), task("assigned"), task("completed", result=42)]
         )
         self.record: tuple[int, Any] = (200, {"agent_id": "bob", "sidecar_peer_id": "bob-peer"})
 
-    def registry(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+    def registry(self, method: str, path: str, body: Any) -> tuple[int, Any] | bytes:
         if path == "/api/hub/tasks":
             return 200, {"task_id": "t1"}
         if path == "/api/hub/tasks/t1":
-            return 200, {"id": "t1", **next(self.polls)}
+            return next(self.polls, (404, {"error": "not found"}))
         if path.startswith("/api/registry/"):
             return self.record
         return 200, {"status": "ok", "pending_tasks": []}
@@ -237,13 +248,30 @@ class Delegation(unittest.IsolatedAsyncioTestCase):
     async def test_a_queued_task_that_fails_or_never_ends_raises(self) -> None:
         self.record = (404, {"error": "not found"})
         async with FakeSidecar(knowing_itself) as sidecar:
-            self.polls = iter([{"state": "failed", "error": "TTL expired"}])
+            self.polls = iter([task("failed", error="TTL expired")])
             with self.assertRaises(SkillFailed) as caught:
                 await self.delegate(sidecar)
             self.assertEqual(caught.exception.message, "TTL expired")
-            self.polls = iter([{"state": "pending"}] * 100)
+            self.polls = iter([task("pending")] * 100)
             with self.assertRaises(DeadlineExceeded):
                 await self.delegate(sidecar, timeout=0.5)
+
+    async def test_a_registry_that_restarts_costs_no_queued_task(self) -> None:
+        self.record = (404, {"error": "not found"})
+        self.polls = iter([(503, None), b"", task("completed", result=42)])
+        async with FakeSidecar(knowing_itself) as sidecar:
+            self.assertEqual(await self.delegate(sidecar), (42, ["/api/hub/tasks"]))
+
+    async def test_a_registry_that_forgot_a_queued_task_is_final(self) -> None:
+        self.record = (404, {"error": "not found"})
+        self.polls = iter([])
+        async with FakeSidecar(knowing_itself) as sidecar:
+            with self.assertRaises(RegistryError):
+                await self.delegate(sidecar)
+
+
+def task(state: str, **more: Any) -> tuple[int, Any]:
+    return 200, {"id": "t1", "state": state, **more}
 
 
 def knowing_itself(command: dict[str, Any]) -> list[dict[str, Any]] | None:

@@ -20,9 +20,8 @@ ID_BYTES_MAX: Final = 256
 # Peers one list may name.
 PEERS_MAX: Final = 1024
 
-# What may wait for a caller that does not read its stream, or for a reader of events.
+# What may wait for a caller that does not read its stream.
 BACKLOG_BYTES_MAX: Final = 8 * 1024 * 1024
-EVENTS_MAX: Final = 1024
 
 # Skills one agent runs at the same time; more are refused, so that a flood costs the sender.
 TASKS_MAX: Final = 64

@@ -82,7 +82,13 @@ async def _run_by_queue(
     wait = _POLL_MIN
     while True:
         await deadline.sleep(wait, f"nobody completed task {task_id} in time")
-        task = await registry.task(task_id)
+        try:
+            task = await registry.task(task_id)
+        except RegistryError as problem:
+            # A registry that restarts comes back with its tasks; a refusal is final.
+            if problem.status != 0 and problem.status < 500:
+                raise
+            task = {}
         if task.get("state") == "completed":
             return task.get("result")
         if task.get("state") == "failed":

@@ -11,6 +11,9 @@ from chatixia.errors import MeshError, RegistryError
 from chatixia.protocol import strict_json
 
 _HEADER_BYTES_MAX = 16 * 1024
+# A task list can hold many bodies, and each of them whole: {"pending_tasks": [{"payload": ...}]}.
+_ANSWER_BYTES_MAX = 16 * limits.HTTP_BODY_BYTES_MAX
+_ANSWER_DEPTH_MAX = limits.JSON_DEPTH_MAX + 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,7 @@ async def fetch(
     timeout: float = 10.0,
 ) -> Answer:
     """Raises RegistryError with status 0 when no valid answer came."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise RegistryError(f"not an http address: {url}")
+    parts = _split(url)
     try:
         async with asyncio.timeout(timeout):
             return await _exchange(method, parts, body, headers or {})
@@ -38,6 +39,16 @@ async def fetch(
         raise RegistryError(f"{url} did not answer within {timeout:g} s") from None
     except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as problem:
         raise RegistryError(f"{url}: {problem}") from None
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:  # a bracket without its other half, a port that is no number
+        pass
+    raise RegistryError(f"not an http address: {url}")
 
 
 async def _exchange(
@@ -86,13 +97,15 @@ async def _read_answer(reader: asyncio.StreamReader) -> Answer:
         fields[name.strip().lower()] = value.strip()
     content = await _read_body(reader, fields)
     try:
-        return Answer(
-            status, strict_json.parse(content, bytes_max=_ANSWER_BYTES_MAX) if content else None
-        )
+        return Answer(status, _parse(content) if content else None)
     except MeshError as problem:
         if status >= 400:  # an error page of a proxy says enough with its status
             return Answer(status, None)
         raise ValueError(problem.message) from None
+
+
+def _parse(content: bytes) -> strict_json.Json:
+    return strict_json.parse(content, bytes_max=_ANSWER_BYTES_MAX, depth_max=_ANSWER_DEPTH_MAX)
 
 
 async def _read_body(reader: asyncio.StreamReader, fields: dict[str, str]) -> bytes:
@@ -114,10 +127,6 @@ async def _read_body(reader: asyncio.StreamReader, fields: dict[str, str]) -> by
 async def _read_some(reader: asyncio.StreamReader, size: int, before: int) -> bytes:
     _check_size(before + size)
     return await reader.readexactly(size)
-
-
-# A task list can hold many bodies.
-_ANSWER_BYTES_MAX = 16 * limits.HTTP_BODY_BYTES_MAX
 
 
 def _check_size(size: int) -> None:

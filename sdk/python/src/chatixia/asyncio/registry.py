@@ -1,18 +1,30 @@
 """The registry's HTTP API, as far as an agent needs it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from chatixia.asyncio import http
 from chatixia.errors import RegistryError
 from chatixia.protocol.strict_json import JsonObject
 
+_CODES: Final = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    409: "conflict",
+    413: "too_large",
+    429: "too_many_requests",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryClient:
-    """`key` is an API key (`ak_...`) or the device token (`dt_...`) of a paired agent."""
+    """`key` is an API key (`ak_...`), or a device token (`dt_...`) for a registry that has pairing.
+
+    `chatixia-registry` makes API keys only.
+    """
 
     url: str
     key: str = ""
@@ -92,14 +104,5 @@ def _error_text(body: Any) -> str:
 def _code(answer: http.Answer) -> str:
     if isinstance(answer.body, dict) and isinstance(answer.body.get("code"), str):
         return str(answer.body["code"])
-    by_status: Iterable[tuple[int, str]] = (
-        (400, "bad_request"),
-        (401, "unauthorized"),
-        (403, "forbidden"),
-        (404, "not_found"),
-        (409, "conflict"),
-        (413, "too_large"),
-        (429, "too_many_requests"),
-    )
     # 0.4 answers "not found" with status 200.
-    return dict(by_status).get(answer.status, "not_found" if answer.status < 400 else "unavailable")
+    return _CODES.get(answer.status, "not_found" if answer.status < 400 else "unavailable")
