@@ -34,6 +34,9 @@ struct EventPrinter {
   std::string operator()(const ipc::PeerDisconnected& event) const {
     return ipc::encode_peer_disconnected(event.peer, event.reason);
   }
+  std::string operator()(const ipc::RegistryConnected& event) const {
+    return ipc::encode_registry_connected(event.self);
+  }
   std::string operator()(const ipc::PeerListEvent& event) const {
     return ipc::encode_peer_list(id, event.peers);
   }

@@ -219,6 +219,11 @@ std::string encode_peer_disconnected(const PeerId& peer, std::string_view reason
                  json::encode(json::Object{{"peer_id", peer.value()}, {"reason", reason}}));
 }
 
+std::string encode_registry_connected(const PeerId& self) {
+  return line_of("registry_connected", std::nullopt,
+                 json::encode(json::Object{{"self", self.value()}}));
+}
+
 std::string encode_peer_list(const std::optional<std::string>& id,
                              const std::vector<PeerId>& peers) {
   json::Array array;
@@ -300,6 +305,8 @@ Result<Event> parse_event(std::string_view text) {
   } else if (*type == "peer_disconnected") {
     event.body = PeerDisconnected{.peer = PeerId(reader.text("peer_id")),
                                   .reason = reader.text_or("reason", "", 4096)};
+  } else if (*type == "registry_connected") {
+    event.body = RegistryConnected{.self = PeerId(reader.text("self"))};
   } else if (*type == "peer_list") {
     event.body = to_peer_list(reader);
   } else if (*type == "status") {

@@ -66,6 +66,10 @@ struct PeerDisconnected {
   PeerId peer;
   std::string reason;
 };
+// The registry is connected, again if it was before: what it knew of the agent may be gone.
+struct RegistryConnected {
+  PeerId self;
+};
 struct PeerListEvent {
   std::vector<PeerId> peers;
 };
@@ -83,8 +87,8 @@ struct UnknownEvent {
 
 struct Event {
   std::optional<std::string> id;
-  std::variant<MessageEvent, PeerConnected, PeerDisconnected, PeerListEvent, StatusEvent, Ok,
-               ErrorEvent, UnknownEvent>
+  std::variant<MessageEvent, PeerConnected, PeerDisconnected, RegistryConnected, PeerListEvent,
+               StatusEvent, Ok, ErrorEvent, UnknownEvent>
       body;
 };
 Result<Event> parse_event(std::string_view line);
@@ -98,6 +102,7 @@ bool is_relayable(std::string_view body);
 std::string encode_message(const PeerId& from, std::string_view message);
 std::string encode_peer_connected(const PeerId& peer, const json::Object& link);
 std::string encode_peer_disconnected(const PeerId& peer, std::string_view reason);
+std::string encode_registry_connected(const PeerId& self);
 std::string encode_peer_list(const std::optional<std::string>& id,
                              const std::vector<PeerId>& peers);
 std::string encode_status_event(const std::optional<std::string>& id, const json::Object& status);

@@ -67,6 +67,9 @@ Result<std::unique_ptr<Sidecar>> Sidecar::open(net::Loop& loop, Options options)
               [&self] {
                 self.node_->handle_signaling_open(net::now());
                 self.wake();
+                // Of no use to an agent that comes later: it asks for the status.
+                if (self.agent_->has_agent())
+                  self.agent_->deliver(protocol::ipc::encode_registry_connected(self.self_));
               },
           .on_closed =
               [&self] {

@@ -149,6 +149,11 @@ struct EventPrinter {
     fields["reason"] = event.reason;
     return ipc::encode_peer_disconnected(event.peer, event.reason);
   }
+  std::optional<std::string> operator()(const ipc::RegistryConnected& event) const {
+    fields["type"] = "registry_connected";
+    fields["self"] = event.self.value();
+    return ipc::encode_registry_connected(event.self);
+  }
   std::optional<std::string> operator()(const ipc::PeerListEvent& event) const {
     json::Array peers;
     for (const PeerId& peer : event.peers) peers.push_back(Value(peer.value()));

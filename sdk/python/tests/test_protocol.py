@@ -146,6 +146,7 @@ class IpcLines(unittest.TestCase):
             b"[]",
             b'{"payload":{}}',
             b'{"type":"peer_connected"}',
+            b'{"type":"registry_connected"}',
             b'{"type":"message","payload":{"from_peer":"a"}}',
             b'{"type":"message","payload":{"message":{"type":"ping"}}}',
             b'{"type":"message","payload":{"from_peer":"a","message":[]}}',

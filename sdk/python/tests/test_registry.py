@@ -157,6 +157,21 @@ class PresenceAndQueue(unittest.IsolatedAsyncioTestCase):
                     )
                 )
 
+    async def test_registers_at_once_with_a_registry_that_is_back(self) -> None:
+        def script(method: str, path: str, body: Any) -> tuple[int, Any]:
+            return 200, {"status": "ok", "pending_tasks": []}
+
+        async with (
+            FakeSidecar(knowing_itself) as sidecar,
+            FakeRegistry(script) as registry,
+            make_agent(sidecar, registry=registry.url, key="ak_1", heartbeat_seconds=3600.0),
+        ):
+            await registry.wait_for(lambda r: r[1] == "/api/hub/heartbeat")
+            sidecar.say({"type": "registry_connected", "payload": {"self": "alice-peer"}})
+            await registry.wait_for(
+                lambda _: [r[1] for r in registry.requests].count("/api/registry/agents") == 2
+            )
+
 
 class Delegation(unittest.IsolatedAsyncioTestCase):
     def setUp(self) -> None:

@@ -69,6 +69,7 @@ def event_fields(event: ipc.Event) -> dict[str, Any]:
             names = {
                 ipc.PeerConnected: "peer_connected",
                 ipc.PeerDisconnected: "peer_disconnected",
+                ipc.RegistryConnected: "registry_connected",
                 ipc.Ok: "ok",
                 ipc.ErrorEvent: "error",
             }

@@ -200,6 +200,9 @@ class Agent:
                 _log.info("peer %s connected", peer)
             case ipc.PeerDisconnected(peer, reason):
                 _log.info("peer %s disconnected: %s", peer, reason)
+            case ipc.RegistryConnected():
+                if self._presence is not None:
+                    self._presence.register_again()
             case ipc.ErrorEvent():
                 _log.warning("the sidecar reports %s", event.to_error())
 

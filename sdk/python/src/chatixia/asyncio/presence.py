@@ -1,6 +1,7 @@
 """An agent's place in the registry: its record, its heartbeat, and the queued tasks it gets."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import socket
@@ -54,6 +55,7 @@ class Presence:
         self._heartbeat_seconds = heartbeat_seconds
         self._peer_id = peer_id
         self._tasks = TaskSet()
+        self._forgotten = asyncio.Event()
         self._started_at = time.monotonic()
 
     async def run(self) -> None:
@@ -63,22 +65,32 @@ class Presence:
         while True:
             try:
                 peer_id = await self._peer_id()
-                if registered_as != peer_id:
+                if registered_as != peer_id or self._forgotten.is_set():
+                    self._forgotten.clear()
                     await self._registry.register(self._record(peer_id))
                     registered_as = peer_id
                     _log.info("registered %s as peer %s", self._agent_id, peer_id)
                 for task in await self._registry.heartbeat(self._beat(peer_id)):
                     self._tasks.spawn(self._run_task(task))
                 backoff.reset()
-                await asyncio.sleep(self._heartbeat_seconds)
+                await self._sleep_until_forgotten()
             except MeshError as problem:
                 _log.warning("the registry does not know this agent now: %s", problem)
                 # A registry that lost its state learns the whole record again.
                 registered_as = None
                 await backoff.sleep()
 
+    def register_again(self) -> None:
+        """The registry may have forgotten this agent: tells it again."""
+        self._forgotten.set()
+
     async def stop(self) -> None:
         await self._tasks.cancel()
+
+    async def _sleep_until_forgotten(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._heartbeat_seconds):
+                await self._forgotten.wait()
 
     def _record(self, peer_id: str) -> JsonObject:
         return {

@@ -92,6 +92,13 @@ class PeerDisconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryConnected:
+    """The registry is connected, again if it was before: what it knew of the agent may be gone."""
+
+    self: str
+
+
+@dataclass(frozen=True, slots=True)
 class PeerListEvent:
     peers: tuple[str, ...]
 
@@ -128,6 +135,7 @@ EventBody = (
     MessageEvent
     | PeerConnected
     | PeerDisconnected
+    | RegistryConnected
     | PeerListEvent
     | StatusEvent
     | Ok
@@ -166,6 +174,8 @@ def _parse_body(kind: str, payload: JsonObject) -> EventBody:
             return PeerConnected(reader.text("peer_id"), reader.object_or_empty("link"))
         case "peer_disconnected":
             return PeerDisconnected(reader.text("peer_id"), reader.text_or("reason", "", 4096))
+        case "registry_connected":
+            return RegistryConnected(reader.text("self"))
         case "peer_list":
             return PeerListEvent(tuple(reader.texts_or_empty("peers", limits.PEERS_MAX)))
         case "status":
