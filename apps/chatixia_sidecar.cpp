@@ -8,6 +8,7 @@
 #include "base/version.hpp"
 #include "net/loop.hpp"
 #include "sidecar/options.hpp"
+#include "sidecar/parent.hpp"
 #include "sidecar/sidecar.hpp"
 
 namespace {
@@ -27,6 +28,9 @@ int run() {
   if (!options) return fail("configuration", options.error().context, 2);
   chatixia::Log::configure(
       {.level = chatixia::parse_log_level(options->log_level), .json = options->log_json});
+
+  if (!chatixia::sidecar::end_with_parent(options->parent_pid))
+    return fail("cannot start", "the agent that started this sidecar has ended", 1);
 
   chatixia::net::Loop loop;
   auto sidecar = chatixia::sidecar::Sidecar::open(loop, *std::move(options));

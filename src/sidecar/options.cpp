@@ -95,6 +95,12 @@ Result<Options> read_options(const Environment& environment) {
     if (!port) return std::unexpected(port.error());
     options.udp_port = static_cast<std::uint16_t>(*port);
   }
+  if (const auto text = environment("CHATIXIA_PARENT_PID"); text && !text->empty()) {
+    constexpr std::uint64_t pid_max = 4'194'304;  // PID_MAX_LIMIT of Linux
+    const auto pid = parse_number(*text, "CHATIXIA_PARENT_PID", pid_max);
+    if (!pid) return std::unexpected(pid.error());
+    options.parent_pid = static_cast<int>(*pid);
+  }
   options.busy_poll = default_busy_poll();
   if (const auto text = environment("CHATIXIA_BUSY_POLL_US"); text && !text->empty()) {
     const auto limit = parse_number(*text, "CHATIXIA_BUSY_POLL_US", 10'000);
@@ -127,6 +133,7 @@ environment:
   CHATIXIA_ICE_ADDRESSES offer only these local addresses, separated by commas
   CHATIXIA_UDP_PORT      the UDP port for all links; 0 takes a free one                [0]
   CHATIXIA_BUSY_POLL_US  poll this long after traffic before sleeping    [50; 0 below 4 CPUs]
+  CHATIXIA_PARENT_PID    end when the process that started this one, and has this id, does
   CHATIXIA_LOG           trace, debug, info, warning, error or off                     [info]
   CHATIXIA_LOG_FORMAT    "text" or "json"                                              [text]
 )";

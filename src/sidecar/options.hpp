@@ -29,6 +29,7 @@ struct Options {
   std::uint16_t udp_port = 0;                                 // CHATIXIA_UDP_PORT
   std::string log_level = "info";                             // CHATIXIA_LOG
   bool log_json = false;                                      // CHATIXIA_LOG_FORMAT=json
+  int parent_pid = 0;                                         // CHATIXIA_PARENT_PID; 0: none
   // How long to poll for more after traffic before sleeping: CHATIXIA_BUSY_POLL_US.
   std::chrono::microseconds busy_poll{0};
 };

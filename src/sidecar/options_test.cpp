@@ -32,11 +32,13 @@ TEST(Options, PutsTheSocketIntoThePrivateRuntimeFolderWhereThereIsOne) {
 TEST(Options, ReadsListsAndPolicies) {
   const auto options = read({{"CHATIXIA_ICE_ADDRESSES", "127.0.0.1,::1"},
                              {"ICE_TRANSPORT_POLICY", "relay"},
-                             {"CHATIXIA_UDP_PORT", "4000"}});
+                             {"CHATIXIA_UDP_PORT", "4000"},
+                             {"CHATIXIA_PARENT_PID", "77"}});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->ice_addresses.size(), 2U);
   EXPECT_TRUE(options->relay_only);
   EXPECT_EQ(options->udp_port, 4000);
+  EXPECT_EQ(options->parent_pid, 77);
 }
 
 TEST(Options, NamesTheVariableThatIsWrongAndWhatItTakes) {
@@ -47,7 +49,7 @@ TEST(Options, NamesTheVariableThatIsWrongAndWhatItTakes) {
        {Case{"ICE_TRANSPORT_POLICY", "direct", "relay"},
         Case{"CHATIXIA_ICE_ADDRESSES", "127.0.0.1,localhost", "localhost"},
         Case{"CHATIXIA_UDP_PORT", "65536", "65535"}, Case{"CHATIXIA_UDP_PORT", "4000x", "4000x"},
-        Case{"CHATIXIA_BUSY_POLL_US", "-1", "10000"},
+        Case{"CHATIXIA_PARENT_PID", "me", "me"}, Case{"CHATIXIA_BUSY_POLL_US", "-1", "10000"},
         Case{"API_KEY_FILE", "/nowhere/at/all", "/nowhere/at/all"}}) {
     const auto options = read({{name, value}});
     ASSERT_FALSE(options) << name << "=" << value;

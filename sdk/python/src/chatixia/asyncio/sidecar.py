@@ -53,7 +53,13 @@ class SidecarProcess:
         try:
             process = await asyncio.create_subprocess_exec(
                 program,
-                env={**os.environ, **(environment or {}), "IPC_SOCKET": path},
+                env={
+                    **os.environ,
+                    **(environment or {}),
+                    "IPC_SOCKET": path,
+                    # So that it ends with us, however we end.
+                    "CHATIXIA_PARENT_PID": str(os.getpid()),
+                },
                 stdin=asyncio.subprocess.DEVNULL,
                 # Ctrl-C in a terminal is the agent's to handle; it then stops its sidecar.
                 start_new_session=True,
