@@ -21,4 +21,14 @@ LinkReport Link::report() const {
   return report;
 }
 
+std::string Link::unfinished() const {
+  if (!answered) return "the peer did not answer";
+  const rtc::peer::Timeline& reached = connection->timeline();
+  if (!reached.path_found) return "no pair of addresses answered a connectivity check";
+  if (!reached.dtls_connected) return "the DTLS handshake did not end in time";
+  if (!reached.sctp_connected) return "SCTP did not come up in time";
+  if (!reached.channel_open) return "no channel was opened in time";
+  return "the peer opened no other channel";
+}
+
 }  // namespace chatixia::mesh

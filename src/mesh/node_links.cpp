@@ -229,7 +229,7 @@ void Node::State::on_due(Instant now, Link& link) {
     return;
   }
   if (link.open_by <= now) {
-    give_up(now, link, link.answered ? "the link did not open in time" : "the peer did not answer");
+    give_up(now, link, link.unfinished());
     return;
   }
   if (link.connection) link.connection->handle_timeout(now);

@@ -1,0 +1,144 @@
+#include <functional>
+#include <map>
+
+#include <gmock/gmock.h>
+
+#include "mesh/node.hpp"
+#include "rtc/ice/binding.hpp"
+#include "support/fake_turn_server.hpp"
+
+// Nodes joined by hand: whatever one of them sends arrives at once.
+namespace chatixia::mesh {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Endpoint at(std::string_view text) {
+  return Endpoint::parse(text).value();
+}
+
+const crypto::Certificate& certificate() {
+  static const crypto::Certificate made =
+      *crypto::Certificate::make(WallTime(24h * 365 * 60), 24h * 365);
+  return made;
+}
+
+class JoinedNodes : public ::testing::Test {
+ protected:
+  struct Host {
+    std::vector<Endpoint> addresses;
+    std::optional<Node> node;
+    std::vector<Node::Event> events;
+    std::vector<Buffer> requests;  // STUN requests that it sent to peers
+    std::vector<std::string> signalled;
+
+    Node* operator->() { return &*node; }
+    template <class Event>
+    std::vector<Event> all() const {
+      std::vector<Event> found;
+      for (const Node::Event& event : events)
+        if (const auto* match = std::get_if<Event>(&event)) found.push_back(*match);
+      return found;
+    }
+  };
+
+  Host& add(const std::string& name, std::vector<Endpoint> addresses, Node::Options options = {}) {
+    Host& host = hosts[name];
+    options.self = PeerId(name);
+    options.certificate = &certificate();
+    host.addresses = std::move(addresses);
+    host.node.emplace(std::move(options), random, now);
+    host->set_host_addresses(now, host.addresses);
+    host->handle_signaling_open(now);
+    carry();
+    return host;
+  }
+  void move(Host& host, std::vector<Endpoint> addresses) {
+    host.addresses = std::move(addresses);
+    host->set_host_addresses(now, host.addresses);
+    carry();
+  }
+
+  void carry() {
+    for (bool more = true; more;) {
+      more = false;
+      for (auto& [name, host] : hosts) {
+        if (!host.node) continue;
+        while (auto event = host->poll_event()) host.events.push_back(std::move(*event));
+        while (auto envelope = host->poll_signal()) {
+          more = true;
+          host.signalled.push_back(envelope->type);
+          const auto to = hosts.find(envelope->target_id.value_or(""));
+          if (to != hosts.end()) to->second->handle_signal(now, *envelope);
+        }
+        while (auto transmit = host->poll_transmit()) {
+          more = true;
+          if (transmit->bytes[0] == 0) host.requests.push_back(transmit->bytes);
+          deliver(*transmit);
+        }
+      }
+    }
+  }
+  void deliver(const Transmit& transmit) {
+    if (cut) return;
+    if (transmit.remote == turn.address) {
+      for (const Buffer& answer : turn.handle(transmit.local, transmit.bytes))
+        find(transmit.local)->node->handle_datagram(now, {transmit.local, turn.address, answer});
+      return;
+    }
+    if (Host* to = find(transmit.remote); to && find(transmit.local))
+      to->node->handle_datagram(now, {transmit.remote, transmit.local, transmit.bytes});
+  }
+  Host* find(const Endpoint& address) {
+    for (auto& [name, host] : hosts)
+      if (std::ranges::find(host.addresses, address) != host.addresses.end()) return &host;
+    return nullptr;
+  }
+  Instant next_timeout() {
+    Instant next = never;
+    for (auto& [name, host] : hosts) next = std::min(next, host->next_timeout());
+    return next;
+  }
+  void run_for(Duration span) {
+    const Instant end = now + span;
+    while (next_timeout() <= end) {
+      now = std::max(now, next_timeout());
+      for (auto& [name, host] : hosts)
+        if (host->next_timeout() <= now) host->handle_timeout(now);
+      carry();
+    }
+    now = end;
+  }
+  bool link(Host& from, const std::string& to) {
+    if (!from->connect(now, PeerId(to))) return false;
+    carry();
+    run_for(1s);
+    const auto open = from->open_peers();
+    return std::ranges::find(open, PeerId(to)) != open.end();
+  }
+
+  Instant now{1h};
+  SeededRandom random{1};
+  testing::FakeTurnServer turn;
+  std::map<std::string, Host> hosts;
+  bool cut = false;
+};
+
+TEST_F(JoinedNodes, TellsWhatAnAttemptThatFailedWasWaitingFor) {
+  Host& a = add("a", {at("192.0.2.1:4000")});
+  add("y", {at("192.0.2.2:4000")});
+  cut = true;
+  ASSERT_TRUE(a->send(now, PeerId("y"), "{}"));
+  carry();
+  run_for(16s);
+  const auto failed = a.all<Node::SendFailed>();
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(failed[0].error.code, Errc::connect_failed);
+  EXPECT_THAT(failed[0].error.message(), HasSubstr("connectivity check"));
+}
+
+}  // namespace
+}  // namespace chatixia::mesh
