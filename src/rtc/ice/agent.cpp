@@ -71,7 +71,7 @@ Agent::State::State(Options agent_options, Credentials credentials, RandomSource
 const Candidate* Agent::State::find_local(const Endpoint& base) const {
   const Candidate* best = nullptr;
   for (const LocalCandidate& other : locals) {
-    if (other.candidate.base != base) continue;
+    if (other.removed || other.candidate.base != base) continue;
     if (!best || other.candidate.priority > best->priority) best = &other.candidate;
   }
   return best;
@@ -117,6 +117,25 @@ void Agent::State::form_pairs_with_remote(const Candidate& candidate) {
 
 void Agent::State::form_all_pairs() {
   for (const Candidate& candidate : remotes) form_pairs_with_remote(candidate);
+}
+
+void Agent::State::leave_base(Instant now, const Endpoint& base) {
+  std::erase_if(checks, [&](const Check& check) {
+    if (check.transaction.request().local != base) return false;
+    log.finish(check.record, now, CheckOutcome::timed_out);
+    if (nominating == check.pair) nominating.reset();
+    return true;
+  });
+  const PairId kept = is_selected_now() ? selected->subject().pair : 0;
+  list.remove_if(
+      [&](const CandidatePair& pair) { return pair.local.base == base && pair.id != kept; });
+  if (CandidatePair* const pair = list.find(kept); pair && pair->local.base == base)
+    pair->state = PairState::failed;
+  if (last_authenticated && last_authenticated->local == base) last_authenticated.reset();
+  if (selected && selected->path().local == base && !is_stopped()) {
+    selected->make_suspect(now);
+    handle_consent(now);
+  }
 }
 
 void Agent::State::switch_role(Role new_role) {
@@ -178,14 +197,7 @@ void Agent::add_local_candidate(Instant now, const Candidate& candidate) {
 void Agent::remove_local_candidate(Instant now, const Endpoint& base) {
   for (State::LocalCandidate& known : state_->locals)
     if (known.candidate.base == base) known.removed = true;
-  state_->list.remove_if([&](const CandidatePair& pair) {
-    return pair.local.base == base &&
-           (pair.state == PairState::waiting || pair.state == PairState::frozen);
-  });
-  if (state_->selected && state_->selected->path().local == base) {
-    state_->selected->make_suspect(now);
-    state_->handle_consent(now);
-  }
+  state_->leave_base(now, base);
   state_->settle(now);
 }
 

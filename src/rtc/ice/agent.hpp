@@ -91,7 +91,8 @@ class Agent {
   Agent& operator=(Agent&&) noexcept;
 
   void add_local_candidate(Instant now, const Candidate& candidate);
-  // Checks already running on it go on; no new ones start (a relay that is gone, say).
+  // The base is gone: nothing is checked from it any more, and a path that begins there is used
+  // only until another one is found, should the base come back meanwhile.
   void remove_local_candidate(Instant now, const Endpoint& base);
   void end_of_local_candidates(Instant now);
 

@@ -263,8 +263,44 @@ TEST(AgentPair, LeavesAPathWhoseLocalAddressIsGone) {
   pair.network.unplug(at("192.0.2.1:1000"));
   pair.a.agent.remove_local_candidate(pair.now, at("192.0.2.1:1000"));
   pair.a.drain(pair.now);
-  pair.run_for(2s);
+  pair.run_for(100ms);
   EXPECT_EQ(pair.a.agent.route()->local, at("198.51.100.1:1000"));
+  EXPECT_TRUE(has_same_pair(pair));
+}
+
+TEST(AgentPair, ChecksNothingFromAnAddressThatIsGone) {
+  IcePair pair;
+  pair.a.add_host(pair.now, at("192.0.2.1:1000"));
+  pair.b.plug(at("192.0.2.2:2000"));
+  pair.b.add_local(pair.now, host_candidate(at("192.0.2.2:2000")));
+  pair.network.cut(at("192.0.2.1:1000"), at("192.0.2.2:2000"));
+  pair.exchange();
+  pair.run_for(50ms);  // a check is under way
+  pair.a.agent.remove_local_candidate(pair.now, at("192.0.2.1:1000"));
+  const Instant removed = pair.now;
+  pair.a.network.heal();
+  for (Instant now = removed; now < removed + 5s; now += 20ms) {
+    if (pair.a.agent.next_timeout() <= now) pair.a.agent.handle_timeout(now);
+    EXPECT_FALSE(pair.a.agent.poll_transmit());
+  }
+}
+
+TEST(AgentPair, StaysOnTheOnlyPathWhenItsAddressComesBack) {
+  IcePair pair;
+  pair.a.add_host(pair.now, at("192.0.2.1:1000"));
+  pair.b.add_host(pair.now, at("192.0.2.2:2000"));
+  pair.exchange();
+  ASSERT_TRUE(pair.run_until_selected());
+  pair.network.unplug(at("192.0.2.1:1000"));
+  pair.a.agent.remove_local_candidate(pair.now, at("192.0.2.1:1000"));
+  pair.a.drain(pair.now);
+  pair.run_for(10s);
+  pair.network.heal();
+  pair.a.agent.add_local_candidate(pair.now, host_candidate(at("192.0.2.1:1000")));
+  pair.a.drain(pair.now);
+  pair.run_for(60s);
+  EXPECT_TRUE(pair.a.agent.is_selected() && pair.b.agent.is_selected());
+  EXPECT_TRUE(has_same_pair(pair));
 }
 
 TEST(AgentPair, FollowsAPeerWhoseNatGaveItANewAddress) {

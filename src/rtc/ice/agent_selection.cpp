@@ -29,8 +29,9 @@ void Agent::State::maybe_nominate(Instant now) {
   if (!best) return;
 
   if (is_selected_now()) {
-    const bool selected_is_lost = searching_since && now >= *searching_since + recovery_wait &&
-                                  best->id != selected->subject().pair;
+    const bool is_given_up = searching_since && (now >= *searching_since + recovery_wait ||
+                                                 is_gone(selected->path().local));
+    const bool selected_is_lost = is_given_up && best->id != selected->subject().pair;
     if (!selected_is_lost && relayed_ends(*best) >= relayed_ends(selected->path())) return;
   } else if (!is_good_enough(now, *best)) {
     return;
@@ -124,7 +125,7 @@ void Agent::State::handle_consent(Instant now) {
   }
   const bool check_is_due = selected->check_is_due(now);
   if (check_is_due) send_consent_check(now);
-  if (!selected->is_suspect(now))
+  if (!selected->is_suspect(now) && !is_gone(selected->path().local))
     searching_since.reset();
   else if (!searching_since || (check_is_due && !list.has_unfinished_above(0)))
     look_for_another_path(now);
@@ -139,14 +140,15 @@ void Agent::State::send_consent_check(Instant now) {
   selected->on_check_sent(id, now, *random);
 }
 
-// Runs every pair again, the selected one too, as after a change of network.
+// Runs every pair again, the selected one too, as after a change of network. A pair whose base is
+// gone stays failed, so that another one can take its place.
 void Agent::State::look_for_another_path(Instant now) {
   if (!is_selected_now() || !may_check()) return;
   searching_since = now;
   nominate_at = now + recovery_wait;
   form_all_pairs();
   for (const auto& pair : list.pairs()) {
-    if (pair->state == PairState::in_progress) continue;
+    if (pair->state == PairState::in_progress || is_gone(pair->local.base)) continue;
     pair->nominated = pair->nominated && pair->id == selected->subject().pair;
     pair->state = PairState::waiting;
   }

@@ -78,7 +78,10 @@ struct Agent::State {
   void form_all_pairs();
   bool is_wanted(const Candidate& local, const Candidate& remote) const;
   void switch_role(Role role);
+  // The best candidate of a base that is there.
   const Candidate* find_local(const Endpoint& base) const;
+  bool is_gone(const Endpoint& base) const { return find_local(base) == nullptr; }
+  void leave_base(Instant now, const Endpoint& base);
   // Ends every input: sends what is due, nominates, and finds the next deadline and the route.
   void settle(Instant now);
   Instant compute_timeout() const;
