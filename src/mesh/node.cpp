@@ -142,7 +142,8 @@ std::optional<Transmit> Node::poll_transmit() {
     Link& link = *state_->dirty.front();
     if (link.connection) {
       while (auto transmit = link.connection->poll_transmit()) {
-        if (!state_->gatherer.is_relayed(transmit->local)) return transmit;
+        if (state_->gatherer.is_host(transmit->local)) return transmit;
+        // Drops what comes from a relay that is gone.
         state_->gatherer.send_relayed(state_->last_now, std::move(*transmit));
       }
       state_->deadlines.set(

@@ -7,6 +7,7 @@
 
 namespace chatixia::mesh {
 
+using rtc::ice::Gatherer;
 using rtc::peer::MessageKind;
 using rtc::peer::PeerConnection;
 
@@ -83,10 +84,10 @@ void Node::State::drop_connection(Instant now, Link& link, const std::string& re
   const std::size_t undelivered = link.connection->buffered_bytes();
   link.connection->close(now);
   while (auto transmit = link.connection->poll_transmit()) {
-    if (gatherer.is_relayed(transmit->local))
-      gatherer.send_relayed(now, std::move(*transmit));
-    else
+    if (gatherer.is_host(transmit->local))
       farewells.push_back(std::move(*transmit));
+    else
+      gatherer.send_relayed(now, std::move(*transmit));
   }
   link.connection.reset();
   addresses.remove(link);
@@ -238,16 +239,19 @@ void Node::State::on_due(Instant now, Link& link) {
 
 void Node::State::on_gatherer(Instant now) {
   while (auto event = gatherer.poll_event()) {
-    const auto* found = std::get_if<rtc::ice::Gatherer::CandidateFound>(&*event);
-    const bool completed = std::holds_alternative<rtc::ice::Gatherer::Completed>(*event);
+    const auto* found = std::get_if<Gatherer::CandidateFound>(&*event);
+    const auto* lost = std::get_if<Gatherer::CandidateLost>(&*event);
     if (found && !is_usable(found->candidate)) continue;
-    if (!found && !completed) continue;
+    if (std::holds_alternative<Gatherer::ServerFailed>(*event)) continue;
     for (const auto& [peer, link] : links) {
-      if (!link->connection || link->is_open()) continue;
-      if (found) {
+      if (!link->connection) continue;
+      if (lost) {
+        link->connection->remove_local_candidate(now, lost->candidate);
+      } else if (found) {
         link->connection->add_local_candidate(now, found->candidate);
-        send_candidate(*link, found->candidate.encode());
-      } else {
+        // The peer of an open link meets a new address in a check, if one is needed.
+        if (!link->is_open()) send_candidate(*link, found->candidate.encode());
+      } else if (!link->is_open()) {
         link->connection->end_of_local_candidates(now);
         send_candidate(*link, "");
       }

@@ -140,5 +140,63 @@ TEST_F(JoinedNodes, TellsWhatAnAttemptThatFailedWasWaitingFor) {
   EXPECT_THAT(failed[0].error.message(), HasSubstr("connectivity check"));
 }
 
+TEST_F(JoinedNodes, NothingLeavesForARelayThatIsLost) {
+  Host& a = add("a", {at("192.0.2.1:4000")}, {.relay_only = true});
+  add("y", {at("192.0.2.2:4000")});
+  a->set_ice_servers(now, {{rtc::ice::Server::Kind::turn, turn.address, "user", "secret"}});
+  carry();
+  ASSERT_TRUE(turn.is_allocated);
+  turn.refusals = {{rtc::stun::Method::create_permission, 437}};
+  ASSERT_TRUE(a->connect(now, PeerId("y")));
+  std::vector<Endpoint> targets;
+  for (int round = 0; round < 100; ++round) {
+    while (auto envelope = a->poll_signal()) hosts["y"]->handle_signal(now, *envelope);
+    while (auto envelope = hosts["y"]->poll_signal())
+      if (envelope->target_id) a->handle_signal(now, *envelope);
+    while (auto transmit = a->poll_transmit()) {
+      targets.push_back(transmit->remote);
+      deliver(*transmit);
+    }
+    now += 50ms;
+    if (a->next_timeout() <= now) a->handle_timeout(now);
+  }
+  EXPECT_GT(turn.requests[rtc::stun::Method::create_permission], 0);
+  EXPECT_THAT(targets, Each(turn.address));
+}
+
+TEST_F(JoinedNodes, AnOpenLinkLeavesAnAddressThatIsGoneAtOnce) {
+  for (const bool larger_name_moves : {false, true}) {
+    hosts.clear();
+    Host& a = add("a", {at("192.0.2.1:4000"), at("198.51.100.1:4000")});
+    Host& y = add("y", {at("192.0.2.2:4000"), at("198.51.100.2:4000")});
+    ASSERT_TRUE(link(a, "y"));
+    Host& mover = larger_name_moves ? y : a;
+    const Endpoint before = mover->links()[0].path->local;
+    move(mover, {mover.addresses[0] == before ? mover.addresses[1] : mover.addresses[0]});
+    // The controlled side waits for the other one to notice and to decide.
+    run_for(larger_name_moves ? 9s : 100ms);
+    for (Host* host : {&a, &y}) {
+      ASSERT_EQ(host->node->links().size(), 1u);
+      const auto path = host->node->links()[0].path;
+      ASSERT_TRUE(path);
+      EXPECT_NE(host == &mover ? path->local : path->remote, before) << larger_name_moves;
+    }
+    EXPECT_TRUE(a.all<Node::PeerDisconnected>().empty());
+  }
+}
+
+TEST_F(JoinedNodes, AnOpenLinkMovesToAnAddressThatIsNew) {
+  Host& a = add("a", {at("192.0.2.1:4000")});
+  Host& y = add("y", {at("192.0.2.2:4000")});
+  ASSERT_TRUE(link(a, "y"));
+  move(a, {at("198.51.100.9:4000")});
+  run_for(8s);
+  ASSERT_TRUE(a->send(now, PeerId("y"), "{}"));
+  carry();
+  run_for(1s);
+  EXPECT_EQ(y.all<Node::MessageReceived>().size(), 1u);
+  EXPECT_TRUE(a.all<Node::PeerDisconnected>().empty());
+}
+
 }  // namespace
 }  // namespace chatixia::mesh

@@ -337,6 +337,10 @@ bool Gatherer::is_relayed(const Endpoint& local) const {
                      [&](const Relay& relay) { return relay.relayed() == local; });
 }
 
+bool Gatherer::is_host(const Endpoint& local) const {
+  return std::find(state_->hosts.begin(), state_->hosts.end(), local) != state_->hosts.end();
+}
+
 void Gatherer::handle_timeout(Instant now) {
   for (ReflexiveProbe& probe : state_->probes)
     if (now >= probe.next_timeout()) probe.handle_timeout(now);

@@ -70,6 +70,8 @@ class Gatherer {
   // holds up to 16 datagrams meanwhile, then wraps and sends. Silently drops what it must, as UDP.
   void send_relayed(Instant now, Transmit transmit);
   bool is_relayed(const Endpoint& local) const;
+  // Whether it is an address of this host, which datagrams may leave from directly.
+  bool is_host(const Endpoint& local) const;
 
   void handle_timeout(Instant now);
   Instant next_timeout() const;

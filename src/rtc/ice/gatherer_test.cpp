@@ -105,6 +105,8 @@ TEST_F(GathererTest, FindsServerReflexiveAndRelayedCandidates) {
   EXPECT_EQ(relayed.related, outside);
   EXPECT_TRUE(gatherer.is_relayed(relayed.address));
   EXPECT_FALSE(gatherer.is_relayed(host));
+  EXPECT_TRUE(gatherer.is_host(host));
+  EXPECT_FALSE(gatherer.is_host(relayed.address));
   EXPECT_EQ(taken<Gatherer::CandidateFound>().size(), 3u);
 }
 

@@ -161,6 +161,16 @@ void PeerConnection::add_local_candidate(Instant now, const ice::Candidate& cand
   self.settle(now);
 }
 
+void PeerConnection::remove_local_candidate(Instant now, const ice::Candidate& candidate) {
+  State& self = *state_;
+  std::erase_if(self.local_candidates, [&](const ice::Candidate& other) {
+    return other.address == candidate.address && other.base == candidate.base;
+  });
+  // A reflexive address is the NAT's; its base may still be there.
+  if (candidate.address == candidate.base) self.ice.remove_local_candidate(now, candidate.base);
+  self.settle(now);
+}
+
 void PeerConnection::end_of_local_candidates(Instant now) {
   state_->local_candidates_ended = true;
   state_->ice.end_of_local_candidates(now);

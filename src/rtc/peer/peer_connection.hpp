@@ -89,6 +89,8 @@ class PeerConnection {
   std::string restart_ice(Instant now);
 
   void add_local_candidate(Instant now, const ice::Candidate& candidate);
+  // A path that begins at a host or relayed candidate that is gone is left at once.
+  void remove_local_candidate(Instant now, const ice::Candidate& candidate);
   void end_of_local_candidates(Instant now);
   // The "candidate:..." line of a trickled candidate; empty text ends them. Candidates of a kind
   // we do not support are skipped without error. At most limits::candidates_max are kept.
