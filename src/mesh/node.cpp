@@ -98,20 +98,27 @@ void Node::handle_datagram(Instant now, const Datagram& datagram) {
   if (const auto* relayed = std::get_if<Datagram>(&handled)) inner = *relayed;
   if (inner.bytes.empty()) return;
 
-  // RFC 7983: STUN begins with 0 to 3. A check names our ufrag; everything else comes from an
-  // address that an authenticated check has used, except the answer to the first check of ours,
-  // which is shown to the links that are not open yet: one of them holds the transaction.
-  const bool is_stun = inner.bytes[0] < 4;
-  const auto ufrag = is_stun ? rtc::ice::receiver_ufrag(inner.bytes) : std::nullopt;
-  Link* link =
-      ufrag ? state_->addresses.find_ufrag(*ufrag) : state_->addresses.find_address(inner.remote);
-  if (link) return state_->deliver(now, *link, inner);
-  if (!is_stun || ufrag) return;
-  for (auto next = state_->links.begin(); next != state_->links.end();) {
-    Link& candidate = *next->second;
-    ++next;
-    if (!candidate.is_open()) state_->deliver(now, candidate, inner);
-  }
+  // RFC 7983: STUN begins with 0 to 3. A check names our ufrag, an answer the transaction of a
+  // check of ours; everything else comes from an address that an authenticated check has used.
+  Link* link = nullptr;
+  if (inner.bytes[0] > 3)
+    link = state_->addresses.find_address(inner.remote);
+  else if (const auto ufrag = rtc::ice::receiver_ufrag(inner.bytes))
+    link = state_->addresses.find_ufrag(*ufrag);
+  else
+    link = state_->find_asker(inner);
+  if (link) state_->deliver(now, *link, inner);
+}
+
+Link* Node::State::find_asker(const Datagram& answer) {
+  const auto has_asked = [&](const Link& link) {
+    return link.connection && link.connection->is_answer(answer.bytes);
+  };
+  Link* const known = addresses.find_address(answer.remote);
+  if (known && has_asked(*known)) return known;
+  for (const auto& [peer, link] : links)
+    if (has_asked(*link)) return link.get();
+  return nullptr;
 }
 
 void Node::handle_timeout(Instant now) {

@@ -198,5 +198,24 @@ TEST_F(JoinedNodes, AnOpenLinkMovesToAnAddressThatIsNew) {
   EXPECT_TRUE(a.all<Node::PeerDisconnected>().empty());
 }
 
+TEST_F(JoinedNodes, AStrangersDatagramReachesNoLink) {
+  Host& a = add("a", {at("192.0.2.1:4000")});
+  for (const char* name : {"x", "y", "z"}) {
+    add(name, {at("192.0.2." + std::to_string(hosts.size() + 10) + ":4000")});
+    cut = true;
+    ASSERT_TRUE(a->connect(now, PeerId(name)));
+  }
+  carry();
+  const Instant before = a->next_timeout();
+  ASSERT_LT(before, now + 1s) << "checks are under way";
+  const Endpoint stranger = at("203.0.113.66:6");
+  const rtc::ice::Credentials anyone = {"any", "one"};
+  for (const Buffer& bytes : {Buffer{0}, rtc::ice::encode_check_success({7}, stranger, anyone)}) {
+    a->handle_datagram(now, {a.addresses[0], stranger, bytes});
+    EXPECT_EQ(a->next_timeout(), before);  // nothing was touched
+  }
+  EXPECT_FALSE(a->poll_transmit());
+}
+
 }  // namespace
 }  // namespace chatixia::mesh

@@ -61,6 +61,8 @@ struct Node::State {
   // The attempt or the link came to an end; tries again later if the peer is still there.
   void give_up(Instant now, Link& link, const std::string& reason);
   void forget(Link& link, const Error& error);
+  // The link whose check is answered by a STUN message without our ufrag, if any.
+  Link* find_asker(const Datagram& answer);
   void deliver(Instant now, Link& link, const Datagram& datagram);
   // Takes up what the connection has to say and when it wants to be called again.
   void settle(Instant now, Link& link);

@@ -336,6 +336,20 @@ bool Agent::is_authenticated(const Endpoint& local, const Endpoint& remote) cons
   return state_->authenticated.contains(local, remote);
 }
 
+bool Agent::is_answer(Bytes message) const {
+  if (!stun::looks_like_stun(message)) return false;
+  stun::TransactionId id;
+  std::ranges::copy(message.subspan(stun::header_bytes - id.size(), id.size()), id.begin());
+  if (state_->selected && state_->selected->owns(id)) return true;
+  return std::any_of(state_->checks.begin(), state_->checks.end(),
+                     [&](const State::Check& check) { return check.transaction.id() == id; });
+}
+
+bool Agent::is_proved(const Endpoint& local, const Endpoint& remote) const {
+  const CandidatePair* const pair = state_->list.find(local, remote);
+  return pair && pair->is_valid();
+}
+
 const Credentials& Agent::local_credentials() const {
   return state_->local;
 }

@@ -121,6 +121,12 @@ class Agent {
   // Only such datagrams may reach DTLS (the ClientHello race).
   bool is_authenticated(const Endpoint& local, const Endpoint& remote) const;
 
+  // Whether the STUN message answers a check of ours, told by its transaction id alone.
+  bool is_answer(Bytes message) const;
+  // Whether a check of ours on this pair of addresses was answered: its remote address is no
+  // forged one.
+  bool is_proved(const Endpoint& local, const Endpoint& remote) const;
+
   const Credentials& local_credentials() const;
   const std::optional<Credentials>& remote_credentials() const;
   Role role() const;

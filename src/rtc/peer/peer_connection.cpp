@@ -287,6 +287,12 @@ const std::string& PeerConnection::local_ufrag() const {
 bool PeerConnection::is_authenticated(const Endpoint& local, const Endpoint& remote) const {
   return state_->ice.is_authenticated(local, remote);
 }
+bool PeerConnection::is_answer(Bytes message) const {
+  return !state_->closed && state_->ice.is_answer(message);
+}
+bool PeerConnection::is_proved(const Endpoint& local, const Endpoint& remote) const {
+  return state_->ice.is_proved(local, remote);
+}
 bool PeerConnection::is_closed() const {
   return state_->closed;
 }

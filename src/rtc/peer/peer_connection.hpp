@@ -121,6 +121,10 @@ class PeerConnection {
   const std::string& local_ufrag() const;
   // Whether an authenticated check has used this pair of addresses.
   bool is_authenticated(const Endpoint& local, const Endpoint& remote) const;
+  // Whether the STUN message answers a check of ours.
+  bool is_answer(Bytes message) const;
+  // Whether a check of ours on this pair of addresses was answered.
+  bool is_proved(const Endpoint& local, const Endpoint& remote) const;
   bool is_closed() const;
   const Timeline& timeline() const;
   std::optional<ice::Path> path() const;
