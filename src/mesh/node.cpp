@@ -4,7 +4,6 @@
 
 #include "base/assert.hpp"
 #include "mesh/node_state.hpp"
-#include "rtc/sctp/association.hpp"
 
 namespace chatixia::mesh {
 
@@ -44,12 +43,9 @@ Result<std::optional<Ticket>> Node::send(Instant now, const PeerId& to, std::str
       state_->settle(now, link);
       return std::optional<Ticket>{};
     }
-    if (sent.error().code != rtc::sctp::Errc::send_buffer_full)
-      return fail(sent.error().code == rtc::sctp::Errc::message_too_large ? Errc::message_too_large
-                                                                          : Errc::connect_failed,
-                  sent.error().message());
-    link.told_full = true;
-    return fail(Errc::send_buffer_full, "\"" + to.value() + "\"");
+    const Error refused = refusal_of(to, sent.error());
+    link.told_full = link.told_full || refused.code == Errc::send_buffer_full;
+    return std::unexpected(refused);
   }
   if (link.pending.size() >= limits::pending_messages_max ||
       link.pending_bytes + body.size() > limits::pending_bytes_max) {
@@ -62,11 +58,11 @@ Result<std::optional<Ticket>> Node::send(Instant now, const PeerId& to, std::str
   return std::optional<Ticket>{state_->last_ticket};
 }
 
-std::vector<PeerId> Node::broadcast(Instant now, std::string_view body) {
+std::vector<std::pair<PeerId, Error>> Node::broadcast(Instant now, std::string_view body) {
   state_->last_now = now;
-  std::vector<PeerId> missed;
+  std::vector<std::pair<PeerId, Error>> missed;
   for (const PeerId& peer : open_peers())
-    if (!send(now, peer, body)) missed.push_back(peer);
+    if (auto sent = send(now, peer, body); !sent) missed.emplace_back(peer, sent.error());
   return missed;
 }
 

@@ -93,8 +93,8 @@ class Node {
   // buffer at once and answers no ticket; one for a link that is being made waits and answers its
   // ticket by Sent or SendFailed later. What cannot be is an error at once.
   Result<std::optional<Ticket>> send(Instant now, const PeerId& to, std::string_view body);
-  // To every open link; the peers whose buffer is full are returned.
-  std::vector<PeerId> broadcast(Instant now, std::string_view body);
+  // To every open link; the peers that it could not be sent to are returned, with the reason.
+  std::vector<std::pair<PeerId, Error>> broadcast(Instant now, std::string_view body);
   Result<void> connect(Instant now, const PeerId& peer);
   // Says goodbye to everyone; drain once more, then destroy.
   void close(Instant now);

@@ -24,6 +24,13 @@ struct Overload : Handlers... {
 
 }  // namespace
 
+Error refusal_of(const PeerId& to, const Error& refused) {
+  const std::string name = "\"" + to.value() + "\"";
+  if (refused.code == rtc::sctp::Errc::message_too_large) return {Errc::message_too_large, name};
+  if (refused.code == rtc::sctp::Errc::send_buffer_full) return {Errc::send_buffer_full, name};
+  return {Errc::connect_failed, name + ": " + refused.message()};
+}
+
 Link* Node::State::find(const PeerId& peer) {
   const auto found = links.find(peer);
   return found == links.end() ? nullptr : found->second.get();
@@ -213,7 +220,8 @@ void Node::State::flush(Instant now, Link& link) {
       ++link.messages_sent;
       events.emplace_back(Sent{pending.ticket});
     } else {
-      events.emplace_back(SendFailed{pending.ticket, link.peer, sent.error()});
+      events.emplace_back(
+          SendFailed{pending.ticket, link.peer, refusal_of(link.peer, sent.error())});
     }
     link.pending_bytes -= pending.body.size();
     link.pending.pop_front();

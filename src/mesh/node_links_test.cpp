@@ -198,6 +198,30 @@ TEST_F(JoinedNodes, AnOpenLinkMovesToAnAddressThatIsNew) {
   EXPECT_TRUE(a.all<Node::PeerDisconnected>().empty());
 }
 
+TEST_F(JoinedNodes, AWaitingMessageThatIsTooLargeForThePeerIsSaidToBe) {
+  Host& a = add("a", {at("192.0.2.1:4000")});
+  add("y", {at("192.0.2.2:4000")}, {.connection = {.message_bytes_max = 1000}});
+  ASSERT_TRUE(a->send(now, PeerId("y"), std::string(2000, 'x')));
+  carry();
+  run_for(1s);
+  const auto failed = a.all<Node::SendFailed>();
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(failed[0].error.code, Errc::message_too_large);
+}
+
+TEST_F(JoinedNodes, ABroadcastTellsWhyItMissedAPeer) {
+  Host& a = add("a", {at("192.0.2.1:4000")});
+  add("x", {at("192.0.2.2:4000")}, {.connection = {.message_bytes_max = 1000}});
+  Host& y = add("y", {at("192.0.2.3:4000")});
+  ASSERT_TRUE(link(a, "x") && link(a, "y"));
+  const auto missed = a->broadcast(now, std::string(2000, 'x'));
+  carry();
+  ASSERT_EQ(missed.size(), 1u);
+  EXPECT_EQ(missed[0].first, PeerId("x"));
+  EXPECT_EQ(missed[0].second.code, Errc::message_too_large);
+  EXPECT_EQ(y.all<Node::MessageReceived>().size(), 1u);
+}
+
 TEST_F(JoinedNodes, AStrangersDatagramReachesNoLink) {
   Host& a = add("a", {at("192.0.2.1:4000")});
   for (const char* name : {"x", "y", "z"}) {

@@ -12,6 +12,9 @@
 
 namespace chatixia::mesh {
 
+// Why an open link refused a message, in the mesh's own codes.
+Error refusal_of(const PeerId& to, const Error& refused);
+
 struct Node::State {
   State(Node::Options node_options, RandomSource& random_source, Instant now)
       : options(std::move(node_options)),
