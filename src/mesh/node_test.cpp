@@ -102,6 +102,13 @@ TEST_F(NodeTest, RegistersAndThenOffersToEveryoneWhoIsThere) {
   EXPECT_EQ(offers[1].target_id, "b");
 }
 
+TEST_F(NodeTest, OffersToAsManyAsItMayWhenMoreAreThere) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < limits::peers_max + 76; ++i) names.push_back("p" + std::to_string(i));
+  sign_on(names);
+  EXPECT_EQ(signals(type::offer).size(), limits::peers_max);
+}
+
 TEST_F(NodeTest, SaysNothingToTheRegistryWhileItIsAway) {
   sign_on({"a"});
   node.handle_signaling_closed(now);

@@ -69,7 +69,8 @@ Result<PeerList> PeerList::parse(std::string_view payload) {
   const auto fields = object(payload);
   if (!fields) return std::unexpected(fields.error());
   json::ObjectReader reader(*fields);
-  PeerList list{.peers = reader.texts_or_empty("peers", limits::peers_max)};
+  // The envelope bounds it; who takes more peers than a node may have is for the node to say.
+  PeerList list{.peers = reader.texts_or_empty("peers", limits::signal_bytes_max)};
   if (reader.error()) return std::unexpected(*reader.error());
   return list;
 }

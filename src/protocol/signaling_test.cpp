@@ -56,5 +56,13 @@ TEST(SignalingEnvelope, TheLimitIsOnTheWholeText) {
   EXPECT_EQ(Envelope::parse(largest + " ").error().code, ParseError::too_large);
 }
 
+TEST(SignalingPeerList, OnlyTheEnvelopeBoundsIt) {
+  PeerList list;
+  for (std::size_t i = 0; i <= limits::peers_max; ++i) list.peers.push_back(std::to_string(i));
+  const auto back = PeerList::parse(list.encode());
+  ASSERT_TRUE(back);
+  EXPECT_EQ(*back, list);
+}
+
 }  // namespace
 }  // namespace chatixia::protocol::signaling

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/limits.hpp"
+#include "json/json.hpp"
 #include "protocol/errors.hpp"
 
 namespace chatixia::registry {
@@ -85,9 +86,16 @@ void SignalingHub::handle_text(Instant now, SessionId id, std::string_view text)
 }
 
 void SignalingHub::on_register(Session& session) {
+  // More than a node may have, or an envelope may hold, would be refused as a whole.
+  constexpr std::size_t names_bytes_max = limits::signal_bytes_max - 4096;
   signaling::PeerList list;
-  for (const PeerId& peer : bus_.peers())
-    if (peer != session.peer) list.peers.push_back(peer.value());
+  std::size_t bytes = 0;
+  for (const PeerId& peer : bus_.peers()) {
+    if (peer == session.peer) continue;
+    bytes += json::quote(peer.value()).size() + 1;
+    if (bytes > names_bytes_max || list.peers.size() == limits::peers_max) break;
+    list.peers.push_back(peer.value());
+  }
   session.connection->deliver(from_registry(signaling::type::peer_list, list.encode()));
 }
 
