@@ -15,16 +15,22 @@ class AddressTable {
  public:
   void add_ufrag(const std::string& ufrag, Link& link) { by_ufrag_[ufrag] = &link; }
 
-  void add_address(const Endpoint& remote, Link& link) {
+  // An authenticated check has come from `remote` to `local`. Its source may be forged, so it does
+  // not take an address away from the link whose path leads there; an answer to a check of ours
+  // does.
+  void add_address(const Endpoint& local, const Endpoint& remote, Link& link) {
     Link*& owner = by_address_[remote];
     if (owner == &link) return;
+    if (owner && owner->leads_to(remote) && !link.connection->is_proved(local, remote)) return;
     if (owner) std::erase(owner->addresses, remote);
     owner = &link;
     link.addresses.push_back(remote);
-    if (link.addresses.size() > addresses_per_link_max) {
-      by_address_.erase(link.addresses.front());
-      link.addresses.erase(link.addresses.begin());
-    }
+    if (link.addresses.size() <= addresses_per_link_max) return;
+    const auto unused =
+        std::find_if(link.addresses.begin(), link.addresses.end(),
+                     [&](const Endpoint& address) { return !link.leads_to(address); });
+    by_address_.erase(*unused);
+    link.addresses.erase(unused);
   }
 
   // Forgets what leads to this link's connection.

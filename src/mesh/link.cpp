@@ -21,6 +21,11 @@ LinkReport Link::report() const {
   return report;
 }
 
+bool Link::leads_to(const Endpoint& remote) const {
+  const auto path = connection ? connection->path() : std::nullopt;
+  return path && path->remote == remote;
+}
+
 std::string Link::unfinished() const {
   if (!answered) return "the peer did not answer";
   const rtc::peer::Timeline& reached = connection->timeline();

@@ -75,6 +75,8 @@ struct Link {
   std::uint64_t messages_refused = 0;
 
   bool is_open() const { return channel.has_value(); }
+  // Whether the path in use ends at this address.
+  bool leads_to(const Endpoint& remote) const;
   // What an attempt was waiting for when its time ran out.
   std::string unfinished() const;
   LinkReport report() const;

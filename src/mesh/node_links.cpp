@@ -140,7 +140,7 @@ void Node::State::deliver(Instant now, Link& link, const Datagram& datagram) {
   if (!link.connection) return;
   link.connection->handle_datagram(now, datagram);
   if (link.connection->is_authenticated(datagram.local, datagram.remote))
-    addresses.add_address(datagram.remote, link);
+    addresses.add_address(datagram.local, datagram.remote, link);
   settle(now, link);
 }
 

@@ -222,6 +222,34 @@ TEST_F(JoinedNodes, ABroadcastTellsWhyItMissedAPeer) {
   EXPECT_EQ(y.all<Node::MessageReceived>().size(), 1u);
 }
 
+TEST_F(JoinedNodes, AForgedSourceTakesNoAddressAwayFromItsLink) {
+  Host& a = add("a", {at("192.0.2.1:4000")});
+  Host& x = add("x", {at("192.0.2.3:4000")});
+  Host& y = add("y", {at("192.0.2.2:4000")});
+  ASSERT_TRUE(link(a, "y"));
+  ASSERT_TRUE(link(x, "a"));
+  ASSERT_FALSE(x.requests.empty());
+  a->handle_datagram(now, {a.addresses[0], y.addresses[0], x.requests.back()});
+  carry();
+  ASSERT_TRUE(y->send(now, PeerId("a"), "{}"));
+  carry();
+  EXPECT_EQ(a.all<Node::MessageReceived>().size(), 1u);
+}
+
+TEST_F(JoinedNodes, AnAddressGoesToThePeerThatAnswersFromIt) {
+  Host& a = add("a", {at("192.0.2.1:4000")});
+  Host& y = add("y", {at("192.0.2.2:4000")});
+  ASSERT_TRUE(link(a, "y"));
+  // Another one runs there now, and nobody has noticed.
+  y.node.reset();
+  hosts.erase("y");
+  Host& z = add("z", {at("192.0.2.2:4000")});
+  ASSERT_TRUE(link(z, "a"));
+  ASSERT_TRUE(z->send(now, PeerId("a"), "{}"));
+  carry();
+  EXPECT_EQ(a.all<Node::MessageReceived>().size(), 1u);
+}
+
 TEST_F(JoinedNodes, AStrangersDatagramReachesNoLink) {
   Host& a = add("a", {at("192.0.2.1:4000")});
   for (const char* name : {"x", "y", "z"}) {
