@@ -13,7 +13,14 @@ namespace chatixia::mesh {
 // and for everything else by the address that an authenticated check of that link has used.
 class AddressTable {
  public:
-  void add_ufrag(const std::string& ufrag, Link& link) { by_ufrag_[ufrag] = &link; }
+  // The ufrag before the last is still answered, until a restarted session has found its path.
+  void add_ufrag(const std::string& ufrag, Link& link) {
+    if (!by_ufrag_.emplace(ufrag, &link).second) return;
+    link.ufrags.push_back(ufrag);
+    if (link.ufrags.size() <= ufrags_per_link_max) return;
+    by_ufrag_.erase(link.ufrags.front());
+    link.ufrags.erase(link.ufrags.begin());
+  }
 
   // An authenticated check has come from `remote` to `local`. Its source may be forged, so it does
   // not take an address away from the link whose path leads there; an answer to a check of ours
@@ -35,7 +42,8 @@ class AddressTable {
 
   // Forgets what leads to this link's connection.
   void remove(Link& link) {
-    std::erase_if(by_ufrag_, [&](const auto& entry) { return entry.second == &link; });
+    for (const std::string& ufrag : link.ufrags) by_ufrag_.erase(ufrag);
+    link.ufrags.clear();
     for (const Endpoint& address : link.addresses) by_address_.erase(address);
     link.addresses.clear();
   }
@@ -50,6 +58,7 @@ class AddressTable {
   }
 
  private:
+  static constexpr std::size_t ufrags_per_link_max = 2;
   // A peer that moves between networks uses a handful; more are the traces of a scan.
   static constexpr std::size_t addresses_per_link_max = 32;
 

@@ -9,6 +9,18 @@ Endpoint at(std::uint32_t ip) {
   return {IpAddress::v4(ip), 4000};
 }
 
+TEST(AddressTable, FindsALinkByItsLastTwoUfrags) {
+  AddressTable table;
+  Link link(PeerId("a"), {});
+  for (const char* ufrag : {"one", "two", "three", "three"}) table.add_ufrag(ufrag, link);
+  EXPECT_EQ(table.find_ufrag("one"), nullptr);
+  EXPECT_EQ(table.find_ufrag("two"), &link);
+  EXPECT_EQ(table.find_ufrag("three"), &link);
+  table.remove(link);
+  EXPECT_EQ(table.find_ufrag("two"), nullptr);
+  EXPECT_EQ(table.find_ufrag("three"), nullptr);
+}
+
 TEST(AddressTable, ForgetsTheOldestAddressesOfALink) {
   AddressTable table;
   Link link(PeerId("a"), {});

@@ -66,9 +66,11 @@ struct Link {
   Instant retry_at = never;  // the next try
   Backoff retry;
 
-  Instant deadline = never;         // as it stands in Node's queue of deadlines
-  bool dirty = false;               // has output to drain
-  std::vector<Endpoint> addresses;  // what Node's table of addresses says of this link
+  Instant deadline = never;  // as it stands in Node's queue of deadlines
+  bool dirty = false;        // has output to drain
+  // What Node's table of addresses says of this link.
+  std::vector<std::string> ufrags;
+  std::vector<Endpoint> addresses;
 
   std::uint64_t messages_sent = 0;
   std::uint64_t messages_received = 0;
