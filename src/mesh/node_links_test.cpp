@@ -269,5 +269,18 @@ TEST_F(JoinedNodes, AStrangersDatagramReachesNoLink) {
   EXPECT_FALSE(a->poll_transmit());
 }
 
+TEST_F(JoinedNodes, NamesItsCandidatesAgainAfterTheRegistryWasAway) {
+  Host& a = add("a", {at("192.0.2.1:4000")});
+  ASSERT_TRUE(a->connect(now, PeerId("elsewhere")));
+  carry();
+  a->handle_signaling_closed(now);
+  move(a, {at("192.0.2.1:4000"), at("198.51.100.1:4000")});
+  a->handle_signaling_open(now);
+  std::vector<std::string> candidates;
+  while (auto envelope = a->poll_signal())
+    if (envelope->type == "ice_candidate") candidates.push_back(envelope->payload);
+  EXPECT_THAT(candidates, ::testing::Contains(HasSubstr("198.51.100.1")));
+}
+
 }  // namespace
 }  // namespace chatixia::mesh

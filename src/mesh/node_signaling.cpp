@@ -38,6 +38,16 @@ void Node::State::send_candidate(Link& link, std::string line) {
          signaling::IceCandidate{std::move(line), "0", std::uint16_t{0}}.encode());
 }
 
+// Those that the description we sent does not name; they may have been lost with the registry.
+void Node::State::repeat_candidates(Link& link) {
+  const std::string& described = link.offerer ? link.offer : link.answer;
+  for (const rtc::ice::Candidate& candidate : gatherer.candidates()) {
+    std::string line = candidate.encode();
+    if (is_usable(candidate) && !described.contains(line)) send_candidate(link, std::move(line));
+  }
+  if (gatherer.completed()) send_candidate(link, "");
+}
+
 // The registry's picture of who is linked to whom is what the sidecars say, after each change.
 void Node::State::announce_links() {
   if (!links_changed || !signaling_open) return;
@@ -158,10 +168,13 @@ void Node::handle_signaling_open(Instant now) {
   // What was queued for the old connection may be stale; what matters is said again.
   state_->signals.clear();
   state_->signal(signaling::type::register_, nullptr, "{}");
-  for (const auto& [peer, link] : state_->links)
-    if (link->connection && !link->offer.empty() && !link->answered)
+  for (const auto& [peer, link] : state_->links) {
+    if (!link->connection || link->is_open()) continue;
+    if (!link->offer.empty() && !link->answered)
       state_->signal(signaling::type::offer, link.get(),
                      signaling::Description{link->offer}.encode());
+    state_->repeat_candidates(*link);
+  }
   state_->heartbeat_at = now + state_->options.heartbeat_interval;
 }
 

@@ -52,6 +52,7 @@ struct Node::State {
   void on_refusal(Instant now, std::string_view payload);
   void take_offer(Instant now, Link& link, const std::string& sdp);
   void send_candidate(Link& link, std::string line);
+  void repeat_candidates(Link& link);
   void announce_links();
 
   // Links, in node.cpp.
