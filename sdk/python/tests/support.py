@@ -38,6 +38,7 @@ class FakeSidecar:
         self.path = str(Path(self._directory) / "sidecar.sock")
         self._writer: asyncio.StreamWriter | None = None
         self._connections = 0
+        self.hung_up = asyncio.Event()  # by an agent
         self._changed = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
@@ -98,6 +99,7 @@ class FakeSidecar:
                     self._changed.notify_all()
                 answer = self.script(command)
                 self.say(*([ok(command)] if answer is None else answer))
+        self.hung_up.set()
         writer.close()
 
 

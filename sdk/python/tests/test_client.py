@@ -280,6 +280,14 @@ class Trouble(unittest.IsolatedAsyncioTestCase):
                 await client.list_peers()
             self.assertEqual(caught.exception.message, "another agent is here")
 
+    async def test_a_close_right_after_the_opening_hangs_up(self) -> None:
+        async with FakeSidecar() as sidecar:
+            client = MeshClient(sidecar.path)
+            await client.open()
+            await client.close()
+            async with asyncio.timeout(10):
+                await sidecar.hung_up.wait()
+
     async def test_a_socket_of_another_user_is_not_trusted(self) -> None:
         async with FakeSidecar() as sidecar:
             with (

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from chatixia.asyncio.connection import Connection
 from chatixia.asyncio.exchange import Deadline
 from chatixia.asyncio.sidecar import SidecarProcess
-from chatixia.errors import SendBufferFull, SidecarBusy, SkillFailed, make_skill_error
+from chatixia.errors import MeshError, SendBufferFull, SidecarBusy, SkillFailed, make_skill_error
 from chatixia.protocol import ipc, mesh
 from chatixia.protocol.strict_json import JsonObject
 
@@ -81,6 +81,11 @@ class MeshClient:
     @property
     def is_open(self) -> bool:
         return self._connection.is_open
+
+    @property
+    def end(self) -> MeshError:
+        """Why the connection is not open."""
+        return self._connection.end
 
     async def wait_closed(self) -> None:
         """Returns when the sidecar is gone or close() was called."""

@@ -84,11 +84,18 @@ class Connection:
             self._writer.close()
             raise SidecarGone(f"{socket_path} is served by another user")
         self._reading = asyncio.create_task(self._read_loop(reader), name="chatixia-read")
+        # No `finally` in the task: one that is cancelled before its first step never gets there.
+        self._reading.add_done_callback(lambda _: self._fail_everything())
         return server.pid
 
     @property
     def is_open(self) -> bool:
         return self._reading is not None and not self._reading.done()
+
+    @property
+    def end(self) -> MeshError:
+        """Why it is not open; a new object each time, because raising one writes into it."""
+        return copy.copy(self._end)
 
     async def wait_closed(self) -> None:
         if self._reading is not None:
@@ -102,7 +109,7 @@ class Connection:
     async def run(self, command: ipc.Command, deadline: Deadline) -> ipc.EventBody | None:
         """Returns at the command's `ok` what was answered before it, if anything was."""
         if self._writer is None or not self.is_open:
-            raise copy.copy(self._end)
+            raise self.end
         command_id = f"{self._id_prefix}-{next(self._ids)}"
         line = command.encode(command_id)
         pending = _Command(asyncio.get_running_loop().create_future())
@@ -131,16 +138,10 @@ class Connection:
 
     async def _read_loop(self, reader: asyncio.StreamReader) -> None:
         lines = LineDecoder()
-        try:
+        with contextlib.suppress(ConnectionError):
             while data := await reader.read(_READ_BYTES):
                 for line in lines.feed(data):
                     self._handle_line(line)
-        except ConnectionError:
-            pass
-        finally:
-            self._fail_everything()
-            if self._writer is not None:
-                self._writer.close()
 
     def _handle_line(self, line: bytes | LineTooLong) -> None:
         if isinstance(line, LineTooLong):
@@ -189,8 +190,10 @@ class Connection:
             _log.exception("an event handler failed")
 
     def _fail_everything(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
         for command in self._commands.values():
             if not command.done.done():
-                command.done.set_exception(copy.copy(self._end))
+                command.done.set_exception(self.end)
         for exchange in self._requests.take_all():
-            exchange.fail(copy.copy(self._end))
+            exchange.fail(self.end)
