@@ -26,6 +26,10 @@ class FakeRegistry:
         self._server.close()
         await self._server.wait_closed()
 
+    def count(self, path: str) -> int:
+        """Requests whose path starts so."""
+        return sum(request[1].startswith(path) for request in self.requests)
+
     async def wait_for(self, wanted: Callable[[Request], bool]) -> Request:
         async with asyncio.timeout(10), self._changed:
             while True:

@@ -4,12 +4,13 @@ import asyncio
 import unittest
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
-from fake_registry import FakeRegistry
+from fake_registry import FakeRegistry, Script
 from support import FakeSidecar, error, message_event, ok
 from test_agent import make_agent
 
-from chatixia import Agent, RegistryClient
+from chatixia import Agent, Context, RegistryClient
 from chatixia.asyncio import http
 from chatixia.errors import DeadlineExceeded, PeerLost, RegistryError, SkillFailed
 from chatixia.protocol import mesh
@@ -136,6 +137,70 @@ class PresenceAndQueue(unittest.IsolatedAsyncioTestCase):
                 failed = await registry.wait_for(lambda r: r[1] == "/api/hub/tasks/t2")
                 self.assertEqual(failed[2]["state"], "failed")
                 self.assertIn("no luck", failed[2]["error"])
+
+    async def test_runs_a_few_queued_tasks_at_a_time_and_all_in_the_end(self) -> None:
+        tasks = [{"id": f"t{n}", "skill": "wait", "payload": {}, "ttl": 300} for n in range(64)]
+
+        async with (
+            FakeSidecar(knowing_itself) as sidecar,
+            FakeRegistry(assigning(tasks)) as registry,
+        ):
+            agent = registered_agent(sidecar, registry)
+            gate = asyncio.Event()
+            running: list[str] = []
+            peak = 0
+
+            @agent.skill("wait")
+            async def wait(ctx: Context) -> None:
+                nonlocal peak
+                running.append(ctx.task_id)
+                peak = max(peak, len(running))
+                await gate.wait()
+                running.remove(ctx.task_id)
+
+            async with agent:
+                await registry.wait_for(lambda r: registry.count("/api/hub/heartbeat") == 2)
+                self.assertEqual(len(running), 16)
+                gate.set()
+                await registry.wait_for(lambda r: registry.count("/api/hub/tasks/") == 64)
+                self.assertEqual(peak, 16)
+
+    async def test_a_queued_task_whose_turn_comes_too_late_is_not_run(self) -> None:
+        tasks: list[dict[str, Any]] = [
+            {"id": f"t{n}", "skill": "block", "payload": {}, "ttl": 300} for n in range(16)
+        ]
+        tasks.append({"id": "late", "skill": "echo", "payload": {"text": "x"}, "ttl": 0.01})
+
+        async with (
+            FakeSidecar(knowing_itself) as sidecar,
+            FakeRegistry(assigning(tasks)) as registry,
+        ):
+            agent = registered_agent(sidecar, registry)
+            gate = asyncio.Event()
+
+            @agent.skill("block")
+            async def block(ctx: Context) -> None:
+                await gate.wait()
+
+            async with agent:
+                await registry.wait_for(lambda r: registry.count("/api/hub/heartbeat") == 4)
+                gate.set()
+                late = await registry.wait_for(lambda r: r[1] == "/api/hub/tasks/late")
+                self.assertEqual(late[2]["state"], "failed")
+                self.assertIn("deadline_exceeded", late[2]["error"])
+
+    async def test_a_task_above_what_may_wait_is_refused(self) -> None:
+        task = {"skill": "sleep", "payload": {}, "ttl": 300}
+        tasks = [task | {"id": f"t{n}"} for n in range(3)]
+
+        with mock.patch("chatixia.asyncio.presence._QUEUED_MAX", 2):
+            async with (
+                FakeSidecar(knowing_itself) as sidecar,
+                FakeRegistry(assigning(tasks)) as registry,
+                registered_agent(sidecar, registry),
+            ):
+                refused = await registry.wait_for(lambda r: r[1] == "/api/hub/tasks/t2")
+                self.assertIn("too_many_requests", refused[2]["error"])
 
     async def test_registers_again_with_a_registry_that_was_away(self) -> None:
         answers = iter([500, 200, 500])
@@ -293,6 +358,17 @@ def knowing_itself(command: dict[str, Any]) -> list[dict[str, Any]] | None:
     if command["type"] != "status":
         return None
     return [{"type": "status", "id": command["id"], "payload": {"self": "alice-peer"}}, ok(command)]
+
+
+def assigning(tasks: list[dict[str, Any]]) -> Script:
+    """Hands all of them out with the first heartbeat."""
+
+    def script(method: str, path: str, body: Any) -> tuple[int, Any]:
+        given = tasks.copy() if path == "/api/hub/heartbeat" else []
+        del tasks[: len(given)]
+        return 200, {"status": "ok", "pending_tasks": given}
+
+    return script
 
 
 def registered_agent(sidecar: FakeSidecar, registry: FakeRegistry) -> Agent:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from chatixia.asyncio.exchange import Deadline
 from chatixia.asyncio.registry import RegistryClient
 from chatixia.asyncio.serving import TaskSet
 from chatixia.asyncio.skills import Context, SkillTable
-from chatixia.errors import MeshError, RegistryError
+from chatixia.errors import DeadlineExceeded, MeshError, RegistryError, make_error
 from chatixia.protocol.strict_json import JsonObject
 
 _log = logging.getLogger("chatixia")
@@ -20,6 +21,11 @@ _log = logging.getLogger("chatixia")
 _RETRY_MIN: Final = 0.2
 _RETRY_MAX: Final = 10.0
 _REPORT_TRIES: Final = 8
+
+# Queued tasks that run at a time; peers, who do not wait, have their own share.
+_RUNNING_MAX: Final = 16
+# Those, and what waits for its turn: the registry assigns without asking.
+_QUEUED_MAX: Final = 1024
 
 
 class Backoff:
@@ -54,7 +60,8 @@ class Presence:
         self._skills = skills
         self._heartbeat_seconds = heartbeat_seconds
         self._peer_id = peer_id
-        self._tasks = TaskSet()
+        self._tasks = TaskSet(_QUEUED_MAX)
+        self._turns = asyncio.Semaphore(_RUNNING_MAX)
         self._forgotten = asyncio.Event()
         self._started_at = time.monotonic()
 
@@ -71,7 +78,7 @@ class Presence:
                     registered_as = peer_id
                     _log.info("registered %s as peer %s", self._agent_id, peer_id)
                 for task in await self._registry.heartbeat(self._beat(peer_id)):
-                    self._tasks.spawn(self._run_task(task))
+                    await self._take_task(task)
                 backoff.reset()
                 await self._sleep_until_forgotten()
             except MeshError as problem:
@@ -121,21 +128,35 @@ class Presence:
             "sidecar_peer_id": peer_id,
         }
 
-    async def _run_task(self, task: JsonObject) -> None:
-        task_id = str(task.get("id", ""))
+    async def _take_task(self, task: JsonObject) -> None:
+        if self._tasks.is_full:
+            # Until that is said there is no heartbeat, which would bring more.
+            await self._fail_task(task, make_error("too_many_requests", "this agent is busy"))
+            return
+        ttl = task.get("ttl")
+        # The clocks of two hosts may differ, so the whole ttl is granted; the registry decides.
+        deadline = Deadline(ttl) if isinstance(ttl, int | float) and ttl > 0 else None
+        self._tasks.spawn(self._run_task(task, deadline))
+
+    async def _run_task(self, task: JsonObject, deadline: Deadline | None) -> None:
+        task_id = _text(task, "id")
+        context = Context("", _text(task, "source_agent_id"), task_id)
         args = task.get("payload")
-        context = Context("", str(task.get("source_agent_id", "")), task_id)
         try:
-            if not isinstance(args, dict):
-                args = {}
-            result = await self._skills.run(
-                str(task.get("skill", "")), context, args, _time_left(task)
-            )
+            async with self._turns:
+                left = deadline.left() if deadline else None
+                if left == 0:
+                    raise DeadlineExceeded("its turn came too late")
+                result = await self._skills.run(
+                    _text(task, "skill"), context, args if isinstance(args, dict) else {}, left
+                )
         except MeshError as problem:
-            error = str(problem)
-            await self._report(lambda: self._registry.fail_task(task_id, error))
+            await self._fail_task(task, problem)
         else:
             await self._report(lambda: self._registry.complete_task(task_id, result))
+
+    async def _fail_task(self, task: JsonObject, problem: MeshError) -> None:
+        await self._report(lambda: self._registry.fail_task(_text(task, "id"), str(problem)))
 
     async def _report(self, update: Callable[[], Awaitable[None]]) -> None:
         backoff = Backoff()
@@ -150,7 +171,5 @@ class Presence:
             await backoff.sleep()
 
 
-def _time_left(task: JsonObject) -> float | None:
-    ttl = task.get("ttl")
-    # The clocks of two hosts may differ, so the whole ttl is granted; the registry decides.
-    return float(ttl) if isinstance(ttl, int | float) and ttl > 0 else None
+def _text(task: JsonObject, key: str) -> str:
+    return str(task.get(key, ""))
