@@ -1,8 +1,11 @@
 """The agent runtime: skills that are run, refused, streamed and cut off."""
 
 import asyncio
+import signal
+import sys
 import unittest
 from typing import Any
+from unittest import mock
 
 from support import FakeSidecar, message_event
 
@@ -159,6 +162,71 @@ class Serving(unittest.IsolatedAsyncioTestCase):
                 await sidecar.wait_connected(times=2)
                 sidecar.say(message_event("bob", mesh.PING, "r1", {}))
                 await sidecar.wait_for_message(mesh.PONG)
+
+    async def test_tries_a_busy_sidecar_less_and_less_often(self) -> None:
+        backoff = mock.Mock(sleep=mock.AsyncMock())
+        with (
+            mock.patch("chatixia.asyncio.agent.Backoff", return_value=backoff),
+            self.assertLogs("chatixia", "WARNING") as logs,
+        ):
+            async with FakeSidecar() as sidecar, make_agent(sidecar):
+                for times in range(1, 4):
+                    await sidecar.wait_connected(times)
+                    sidecar.say({"type": "error", "payload": {"code": "sidecar_busy"}})
+                    sidecar.hang_up()
+                await sidecar.wait_connected(4)
+        backoff.reset.assert_not_called()
+        self.assertEqual(backoff.sleep.await_count, 3)
+        self.assertIn("sidecar_busy", logs.output[-1])
+
+    async def test_tries_soon_after_a_sidecar_that_ran_well(self) -> None:
+        backoff = mock.Mock(sleep=mock.AsyncMock())
+        with (
+            mock.patch("chatixia.asyncio.agent.Backoff", return_value=backoff),
+            mock.patch("chatixia.asyncio.agent._RAN_WELL_AFTER", 0.0),
+            self.assertLogs("chatixia", "WARNING"),
+        ):
+            async with FakeSidecar() as sidecar, make_agent(sidecar):
+                await sidecar.wait_connected()
+                sidecar.hang_up()
+                await sidecar.wait_connected(2)
+        backoff.reset.assert_called_once()
+
+
+class Signals(unittest.IsolatedAsyncioTestCase):
+    PROGRAM = """
+import sys, time
+from chatixia import Agent
+
+agent = Agent("alice", socket_path=sys.argv[1], attach=True)
+
+@agent.skill("block")
+def block(ctx):
+    ctx.emit("blocking")
+    time.sleep(600)
+
+agent.run()
+"""
+
+    async def test_a_second_signal_ends_an_agent_whose_skill_blocks(self) -> None:
+        async with FakeSidecar() as sidecar:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", self.PROGRAM, sidecar.path
+            )
+            try:
+                await sidecar.wait_connected()
+                task = {"skill": "block", "args": {}}
+                sidecar.say(message_event("bob", mesh.TASK_REQUEST, "r1", task))
+                await sidecar.wait_for_message(mesh.TASK_STREAM_CHUNK)
+                async with asyncio.timeout(20):
+                    process.terminate()
+                    await sidecar.hung_up.wait()
+                    process.terminate()
+                    self.assertEqual(await process.wait(), -signal.SIGTERM)
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
 
 
 class Skills(unittest.TestCase):

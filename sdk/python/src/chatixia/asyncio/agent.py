@@ -1,10 +1,11 @@
 """An agent: skills that others call, and a way to call theirs."""
 
 import asyncio
+import functools
 import logging
 import signal
-from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from chatixia.asyncio import delegation
 from chatixia.asyncio.client import MeshClient
@@ -19,6 +20,24 @@ from chatixia.protocol.strict_json import JsonObject
 _log = logging.getLogger("chatixia")
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# A sidecar that lived this long was no part of a row of failures.
+_RAN_WELL_AFTER: Final = 5.0
+
+
+def _by_client(
+    method: Callable[Concatenate[MeshClient, P], R],
+) -> Callable[Concatenate["Agent", P], R]:
+    """The method, of the client that the agent has at the time."""
+
+    @functools.wraps(method)
+    def call(self: "Agent", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(self.client, *args, **kwargs)
+
+    return call
 
 
 class Agent:
@@ -79,23 +98,8 @@ class Agent:
 
     # Calling others.
 
-    async def call(
-        self,
-        peer: str,
-        skill: str,
-        args: JsonObject | None = None,
-        *,
-        timeout: float = 30.0,
-        on_chunk: Callable[[str], None] | None = None,
-    ) -> Any:
-        """Runs a skill of a peer's agent over the mesh and returns its result."""
-        return await self.client.call(peer, skill, args, timeout=timeout, on_chunk=on_chunk)
-
-    def stream(
-        self, peer: str, skill: str, args: JsonObject | None = None, *, timeout: float = 30.0
-    ) -> AsyncGenerator[str, None]:
-        """Runs a skill of a peer's agent and yields the texts it emits."""
-        return self.client.stream(peer, skill, args, timeout=timeout)
+    call = _by_client(MeshClient.call)
+    stream = _by_client(MeshClient.stream)
 
     async def delegate(
         self,
@@ -118,15 +122,25 @@ class Agent:
     # Life.
 
     def run(self) -> None:
-        """Serves until SIGINT or SIGTERM."""
-        asyncio.run(self._run_until_signal())
+        """Serves until SIGINT or SIGTERM. A second one ends the process, whatever still runs."""
+        handlers = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+        try:
+            asyncio.run(self._run_until_signal())
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     async def _run_until_signal(self) -> None:
+        loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        for number in _STOP_SIGNALS:
+            loop.add_signal_handler(number, stopped.set)
         async with self:
             await stopped.wait()
+            # asyncio.run() waits for the thread of a plain skill, perhaps for ever.
+            for number in _STOP_SIGNALS:
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
 
     async def start(self) -> None:
         """Returns once the sidecar is there; the registry may come later."""
@@ -179,10 +193,14 @@ class Agent:
 
     async def _keep_client(self) -> None:
         """A sidecar that died is replaced, or awaited when it is not ours to start."""
+        loop = asyncio.get_running_loop()
         backoff = Backoff()
         while True:
+            opened_at = loop.time()
             await self.client.wait_closed()
-            _log.warning("the sidecar is gone; starting over")
+            _log.warning("starting over without a sidecar: %s", self.client.end)
+            if loop.time() - opened_at >= _RAN_WELL_AFTER:
+                backoff.reset()
             await self.client.close()
             while not self.client.is_open:
                 await backoff.sleep()
@@ -190,7 +208,6 @@ class Agent:
                     self._client = await self._open_client()
                 except MeshError as problem:
                     _log.warning("no sidecar yet: %s", problem)
-            backoff.reset()
 
     def _handle_event(self, client: MeshClient, event: ipc.EventBody) -> None:
         match event:
