@@ -6,6 +6,7 @@ import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 from support import FakeSidecar, Script, message_event, ok
 
@@ -108,6 +109,20 @@ class Blocking(unittest.TestCase):
             client.close()
             client.close()
         self.assertEqual(len(caught), 1)
+
+    def test_a_close_that_fails_leaves_no_thread_behind(self) -> None:
+        before = threading.active_count()
+        with running_sidecar(counting) as (sidecar, _):
+            client = MeshClient(sidecar.path)
+            close = client._client.close
+
+            async def fail() -> None:
+                await close()
+                raise OSError("no luck")
+
+            with mock.patch.object(client._client, "close", fail), self.assertRaises(OSError):
+                client.close()
+        self.assertEqual(threading.active_count(), before)
 
     def test_nobody_behind_the_socket_leaves_no_thread_behind(self) -> None:
         before = threading.active_count()

@@ -1,22 +1,35 @@
 """A MeshClient whose calls block; an event loop in a thread of its own does the work."""
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from chatixia.asyncio.client import EventHandler
 from chatixia.asyncio.client import MeshClient as AsyncMeshClient
-from chatixia.protocol.mesh import Message
 from chatixia.protocol.strict_json import JsonObject
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _blocking(
+    method: Callable[Concatenate[AsyncMeshClient, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["MeshClient", P], T]:
+    """The method, for a thread that waits for what it returns."""
+
+    @functools.wraps(method)
+    def call(self: "MeshClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._wait(method(self._client, *args, **kwargs))
+
+    return call
 
 
 class MeshClient:
     """Connects on construction; close it, or use it with `with`. Safe to share among threads.
 
-    `on_event` runs in the background thread and must not call this client.
+    `on_event` and a call's `on_chunk` run in the background thread and must not call this client.
     """
 
     def __init__(
@@ -57,45 +70,14 @@ class MeshClient:
             self._stop_loop()
             raise
 
-    def send(self, peer: str, message: Message, *, timeout: float = 30.0) -> None:
-        """Returns once the message is in the link's send buffer; waits while that is full."""
-        self._wait(self._client.send(peer, message, timeout=timeout))
-
-    def broadcast(self, message: Message, *, timeout: float = 30.0) -> None:
-        """To every open link."""
-        self._wait(self._client.broadcast(message, timeout=timeout))
-
-    def list_peers(self, *, timeout: float = 30.0) -> list[str]:
-        """The peers with an open link."""
-        return self._wait(self._client.list_peers(timeout=timeout))
-
-    def connect(self, peer: str, *, timeout: float = 30.0) -> None:
-        """Returns once the link is open, at once if it already is."""
-        self._wait(self._client.connect(peer, timeout=timeout))
-
-    def status(self, *, timeout: float = 30.0) -> JsonObject:
-        """This sidecar, its registry connection, and how each link came about."""
-        return self._wait(self._client.status(timeout=timeout))
-
-    def request(self, peer: str, message: Message, *, timeout: float = 30.0) -> Message:
-        """The answer to a request; stream chunks on the way are dropped."""
-        return self._wait(self._client.request(peer, message, timeout=timeout))
-
-    def ping(self, peer: str, *, timeout: float = 10.0) -> float:
-        """The time to the peer's agent and back, in seconds."""
-        return self._wait(self._client.ping(peer, timeout=timeout))
-
-    def call(
-        self,
-        peer: str,
-        skill: str,
-        args: JsonObject | None = None,
-        *,
-        timeout: float = 30.0,
-        on_chunk: Callable[[str], None] | None = None,
-    ) -> Any:
-        """Runs a skill of the peer's agent; `on_chunk` runs in the background thread."""
-        return self._wait(self._client.call(peer, skill, args, timeout=timeout, on_chunk=on_chunk))
+    send = _blocking(AsyncMeshClient.send)
+    broadcast = _blocking(AsyncMeshClient.broadcast)
+    list_peers = _blocking(AsyncMeshClient.list_peers)
+    connect = _blocking(AsyncMeshClient.connect)
+    status = _blocking(AsyncMeshClient.status)
+    request = _blocking(AsyncMeshClient.request)
+    ping = _blocking(AsyncMeshClient.ping)
+    call = _blocking(AsyncMeshClient.call)
 
     def stream(
         self, peer: str, skill: str, args: JsonObject | None = None, *, timeout: float = 30.0
@@ -111,8 +93,10 @@ class MeshClient:
     def close(self) -> None:
         if self._loop.is_closed():
             return
-        self._wait(self._client.close())
-        self._stop_loop()
+        try:
+            self._wait(self._client.close())
+        finally:
+            self._stop_loop()
 
     def __enter__(self) -> Self:
         return self
