@@ -69,11 +69,8 @@ void Agent::fill() {
     searched_ -= position_;
     position_ = 0;
   }
-  constexpr std::size_t read_bytes = 256 * 1024;
-  const std::size_t size = input_.size();
-  input_.resize(size + read_bytes);
-  const ssize_t got = recv(fd_, input_.data() + size, read_bytes, 0);
-  input_.resize(size + static_cast<std::size_t>(got > 0 ? got : 0));
+  const ssize_t got = recv(fd_, chunk_.data(), chunk_.size(), 0);
+  if (got > 0) input_.append(chunk_.data(), static_cast<std::size_t>(got));
   if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) closed_ = true;
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace chatixia::bench {
 
@@ -37,6 +38,7 @@ class Agent {
 
   int fd_ = -1;
   bool closed_ = false;
+  std::vector<char> chunk_ = std::vector<char>(256 * 1024);  // what one read may bring
   std::string input_;
   std::size_t position_ = 0;
   std::size_t searched_ = 0;
