@@ -5,7 +5,7 @@ packages_of() {
   case $1 in
     build) echo clang-19 lld-19 cmake ninja-build ccache git ca-certificates python3 \
       libboost1.81-dev libboost-json1.81-dev libssl-dev libusrsctp-dev libfmt-dev libspdlog-dev \
-      libcli11-dev ;;
+      libcli11-dev libmimalloc-dev ;;
     test) echo clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19 g++ \
       libgtest-dev libgmock-dev ;;
     interop) echo coturn chromium iproute2 curl $(node_packages) ;;
