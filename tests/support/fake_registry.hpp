@@ -23,6 +23,7 @@ class FakeRegistry {
                                 {.on_request =
                                      [this](net::HttpRequest request, net::HttpResponder respond) {
                                        requests_.push_back(request);
+                                       if (holds_) return held_.push_back(std::move(respond));
                                        respond(answer_(request));
                                      },
                                  .on_upgrade = {},
@@ -34,6 +35,16 @@ class FakeRegistry {
   static net::HttpResponse say_ok(const net::HttpRequest&) { return say(R"({"status":"ok"})"); }
   static net::HttpResponse say(std::string body, int status = 200) {
     return {.status = status, .headers = {}, .body = std::move(body)};
+  }
+
+  // From now on nobody is answered before release().
+  void hold() { holds_ = true; }
+  std::size_t held() const { return held_.size(); }
+  void release() {
+    holds_ = false;
+    const std::size_t first = requests_.size() - held_.size();
+    for (std::size_t i = 0; i < held_.size(); ++i) held_[i](answer_(requests_[first + i]));
+    held_.clear();
   }
 
   void answer(Answer answer) { answer_ = std::move(answer); }
@@ -59,6 +70,8 @@ class FakeRegistry {
  private:
   Answer answer_;
   std::vector<net::HttpRequest> requests_;
+  bool holds_ = false;
+  std::vector<net::HttpResponder> held_;  // of the last requests
   std::unique_ptr<net::HttpServer> server_;
 };
 
