@@ -79,6 +79,8 @@ void Delegator::Attempt::call_peer(const PeerId& peer, const std::string& agent,
        .payload = request.encode()},
       options_.deadline,
       [weak = weak_from_this()](const mesh::StreamChunk& chunk) {
+        // The last chunk of a stream is often an empty one that only says so.
+        if (chunk.text.empty()) return;
         const auto self = weak.lock();
         if (self && self->done_ && self->options_.on_chunk) self->options_.on_chunk(chunk.text);
       },

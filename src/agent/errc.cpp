@@ -35,6 +35,8 @@ constexpr std::array names = std::to_array<Name>({
 });
 
 std::string_view code_of(Errc error) {
+  // Others cannot tell these from a service that is away, and should not have to.
+  if (error == Errc::stopped || error == Errc::peer_lost) return error_code::unavailable;
   const auto name = std::ranges::find(names, error, &Name::error);
   return name == names.end() ? error_code::internal : name->code;
 }
@@ -47,6 +49,8 @@ class AgentCategory final : public std::error_category {
     if (error == Errc::stopped) return "The agent is stopping.";
     if (error == Errc::sidecar_not_found) return "There is no sidecar program to start.";
     if (error == Errc::sidecar_failed) return "The sidecar did not start.";
+    if (error == Errc::peer_lost)
+      return "The link closed before the answer came; the peer may have done its part.";
     return protocol::make_problem(code_of(error)).message;
   }
 };

@@ -33,6 +33,7 @@ enum class Errc {
   stopped,            // the agent is stopping
   sidecar_not_found,  // no program to start
   sidecar_failed,     // it was started and came to nothing
+  peer_lost,          // the link closed before the answer came
 };
 
 const std::error_category& category();

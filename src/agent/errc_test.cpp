@@ -6,7 +6,7 @@ namespace chatixia::agent {
 namespace {
 
 TEST(AgentErrc, EveryValueHasASentence) {
-  for (int value = 1; value <= static_cast<int>(Errc::sidecar_failed); ++value)
+  for (int value = 1; value <= static_cast<int>(Errc::peer_lost); ++value)
     EXPECT_TRUE(category().message(value).ends_with('.')) << value;
 }
 
@@ -29,6 +29,8 @@ TEST(AgentErrc, CrossesTheMeshAsText) {
 
   EXPECT_EQ(from_text(to_text({Errc::deadline_exceeded, {}})).code, Errc::deadline_exceeded);
   EXPECT_EQ(to_text({std::make_error_code(std::errc::io_error), "disk"}), "internal: disk");
+  EXPECT_EQ(to_text({Errc::stopped, {}}), "unavailable: The agent is stopping.");
+  EXPECT_EQ(protocol_code({Errc::peer_lost, {}}), "unavailable");
 }
 
 TEST(AgentErrc, AnyOtherTextIsAFailureOfTheSkill) {

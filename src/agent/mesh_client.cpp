@@ -122,14 +122,13 @@ void MeshClient::request(const PeerId& to, mesh::Message message, Instant deadli
                          OnChunk on_chunk, Callback<mesh::Message> done) {
   message.request_id = next_id();
   const std::string id = message.request_id;
-  Request request{.peer = to, .on_chunk = std::move(on_chunk), .done = std::move(done)};
+  Request request{
+      .peer = to, .on_chunk = std::move(on_chunk), .done = std::move(done), .is_sent = false};
   if (requests_.is_full())
     return request.done(fail(Errc::too_many_requests, "too many requests are waiting"));
   (void)requests_.add(id, deadline, std::move(request));
   arm();
-  send(to, message, [this, id](Result<void> sent) {
-    if (!sent) fail_request(id, std::move(sent.error()));
-  });
+  send(to, message, [this, id](Result<void> sent) { on_sent(id, std::move(sent)); });
 }
 
 void MeshClient::command(const std::string& id, std::string line, Answer answer) {
@@ -156,8 +155,12 @@ void MeshClient::on_line(std::string_view line) {
   }
   if (auto* const error = std::get_if<ipc::ErrorEvent>(&event->body)) on_event_(std::move(*error));
   if (auto* const peer = std::get_if<ipc::PeerConnected>(&event->body)) on_event_(std::move(*peer));
-  if (auto* const peer = std::get_if<ipc::PeerDisconnected>(&event->body))
+  if (auto* const registry = std::get_if<ipc::RegistryConnected>(&event->body))
+    on_event_(std::move(*registry));
+  if (auto* const peer = std::get_if<ipc::PeerDisconnected>(&event->body)) {
+    on_peer_lost(*peer);
     on_event_(std::move(*peer));
+  }
 }
 
 void MeshClient::on_answer(const std::string& id, Result<ipc::Event> answer) {
@@ -200,10 +203,22 @@ void MeshClient::on_timeout() {
   arm();
 }
 
-void MeshClient::fail_request(const std::string& id, Error error) {
+void MeshClient::on_sent(const std::string& id, Result<void> sent) {
+  if (sent) {
+    if (Request* const request = requests_.find(id)) request->is_sent = true;
+    return;
+  }
   auto request = requests_.take(id);
   arm();
-  if (request) request->done(std::unexpected(std::move(error)));
+  if (request) request->done(std::unexpected(std::move(sent.error())));
+}
+
+// What waits for its link still is sent over the next one; the rest may or may not have arrived.
+void MeshClient::on_peer_lost(const ipc::PeerDisconnected& lost) {
+  auto requests = requests_.take_if(
+      [&](const Request& request) { return request.is_sent && request.peer == lost.peer; });
+  arm();
+  for (Request& request : requests) request.done(fail(Errc::peer_lost, lost.reason));
 }
 
 void MeshClient::arm() {

@@ -45,8 +45,9 @@ class MeshClient {
   struct Closed {
     Error reason;
   };
-  using Event = std::variant<MessageReceived, protocol::ipc::PeerConnected,
-                             protocol::ipc::PeerDisconnected, protocol::ipc::ErrorEvent, Closed>;
+  using Event =
+      std::variant<MessageReceived, protocol::ipc::PeerConnected, protocol::ipc::PeerDisconnected,
+                   protocol::ipc::RegistryConnected, protocol::ipc::ErrorEvent, Closed>;
 
   template <class T>
   using Callback = std::function<void(Result<T>)>;
@@ -73,17 +74,21 @@ class MeshClient {
   void status(Callback<json::Object> done);
 
   // Sends a message that asks for an answer, under a request id of its own. Chunks of the answer
-  // go to `on_chunk`, which may be empty.
+  // go to `on_chunk`, which may be empty. A link that closes after it took the message ends the
+  // wait with peer_lost.
   void request(const PeerId& to, protocol::mesh::Message message, Instant deadline,
                OnChunk on_chunk, Callback<protocol::mesh::Message> done);
 
   std::size_t pending() const { return commands_.size() + requests_.size(); }
+  // Commands that the sidecar has not answered yet.
+  std::size_t commands_waiting() const { return commands_.size(); }
 
  private:
   struct Request {
     PeerId peer;
     OnChunk on_chunk;
     Callback<protocol::mesh::Message> done;
+    bool is_sent = false;  // the link has taken it
   };
   using Answer = Callback<protocol::ipc::Event>;
 
@@ -92,7 +97,8 @@ class MeshClient {
   void on_answer(const std::string& id, Result<protocol::ipc::Event> answer);
   void on_message(const protocol::ipc::MessageEvent& event);
   void on_timeout();
-  void fail_request(const std::string& id, Error error);
+  void on_sent(const std::string& id, Result<void> sent);
+  void on_peer_lost(const protocol::ipc::PeerDisconnected& lost);
   void arm();
   std::string next_id();
 

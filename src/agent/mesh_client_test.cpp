@@ -175,6 +175,27 @@ TEST_F(MeshClientTest, ARequestThatCannotBeSentFailsWithTheReason) {
   EXPECT_EQ(client.pending(), 0u);
 }
 
+TEST_F(MeshClientTest, ALinkThatClosesEndsTheRequestsThatItTook) {
+  sidecar.on_command([this](auto& s, const auto& command) {
+    // What is for Bob is taken at once; Carol's link is being made still.
+    if (std::get<ipc::Send>(command.body).target == bob) s.say(ipc::encode_ok(*command.id));
+  });
+  const PeerId carol("carol");
+  client.request(bob, ping, net::now() + 10s, {}, keep_message("bob"));
+  client.request(carol, ping, net::now() + 10s, {}, keep_message("carol"));
+  run_until_lines(2);
+  sidecar.say(ipc::encode_peer_disconnected(carol, "an older link"));
+  sidecar.say(ipc::encode_peer_disconnected(bob, "it left"));
+  run_until_outcomes(1);
+  ASSERT_TRUE(loop.run_until([&] { return events.size() == 2; }));
+  EXPECT_THAT(outcomes, ElementsAre("bob unavailable"));
+
+  sidecar.say(ipc::encode_ok(*sidecar.command(1).id));
+  answer("carol", "pong", sent(1).request_id, {});
+  run_until_outcomes(2);
+  EXPECT_EQ(outcomes.back(), "carol {}");
+}
+
 TEST_F(MeshClientTest, ARequestEndsAtItsDeadline) {
   client.request(bob, ping, net::now() + 20ms, {}, keep_message("answer"));
   run_until_outcomes(1);
@@ -232,6 +253,12 @@ TEST_F(MeshClientTest, LinesThatMakeNoSenseAreSkipped) {
   sidecar.say(ipc::encode_peer_disconnected(bob, "gone"));
   ASSERT_TRUE(loop.run_until([&] { return !events.empty(); }));
   EXPECT_EQ(std::get<ipc::PeerDisconnected>(events[0]).reason, "gone");
+}
+
+TEST_F(MeshClientTest, TellsThatTheRegistryIsBack) {
+  sidecar.say(ipc::encode_registry_connected(PeerId("alice-sidecar")));
+  ASSERT_TRUE(loop.run_until([&] { return !events.empty(); }));
+  EXPECT_EQ(std::get<ipc::RegistryConnected>(events[0]).self, PeerId("alice-sidecar"));
 }
 
 TEST_F(MeshClientTest, ErrorsOfNobodysCommandAreEvents) {

@@ -46,6 +46,22 @@ class PendingTable {
     return take(std::string(order_.begin()->second));
   }
 
+  // Takes every entry for which `wanted` holds.
+  template <class Wanted>
+  std::vector<T> take_if(Wanted wanted) {
+    std::vector<T> taken;
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      if (!wanted(entry->second.entry)) {
+        ++entry;
+        continue;
+      }
+      order_.erase({entry->second.deadline, entry->first});
+      taken.push_back(std::move(entry->second.entry));
+      entry = entries_.erase(entry);
+    }
+    return taken;
+  }
+
   std::vector<T> take_all() {
     std::vector<T> all;
     for (auto& [id, waiting] : std::exchange(entries_, {})) all.push_back(std::move(waiting.entry));

@@ -43,6 +43,17 @@ TEST(PendingTable, EntriesExpireInTheOrderOfTheirDeadlines) {
   EXPECT_EQ(table.next_timeout(), start + 3s);
 }
 
+TEST(PendingTable, SomeCanBeTakenByWhatTheyAre) {
+  PendingTable<int> table(8);
+  for (int i = 1; i <= 4; ++i) ASSERT_TRUE(table.add(std::to_string(i), start + i * 1s, i));
+  const auto is_odd = [](int entry) { return entry % 2 == 1; };
+  EXPECT_THAT(table.take_if(is_odd), testing::UnorderedElementsAre(1, 3));
+  EXPECT_EQ(table.size(), 2u);
+  EXPECT_EQ(table.next_timeout(), start + 2s);
+  EXPECT_EQ(table.take("1"), std::nullopt);
+  EXPECT_EQ(table.take("4"), 4);
+}
+
 TEST(PendingTable, AllCanBeTakenAtOnce) {
   PendingTable<int> table(8);
   ASSERT_TRUE(table.add("a", start, 1));
