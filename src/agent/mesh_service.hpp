@@ -1,12 +1,13 @@
 #pragma once
 
-#include <functional>
-#include <set>
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "agent/mesh_client.hpp"
 #include "agent/skill_runner.hpp"
+#include "agent/task_reply.hpp"
 
 namespace chatixia::agent {
 
@@ -21,23 +22,24 @@ class MeshService {
     Duration deadline_max = std::chrono::hours(24);
   };
 
-  MeshService(Options options, MeshClient& mesh, SkillRunner& skills);
+  MeshService(net::Loop& loop, Options options, MeshClient& mesh, SkillRunner& skills);
 
   // False when the message is no question of these kinds.
   bool handle(const PeerId& from, const protocol::mesh::Message& message);
+  // Every task that was asked for has its answer.
+  bool is_idle() const { return replies_.empty(); }
 
  private:
   void on_task(const PeerId& from, const protocol::mesh::Message& message);
-  void respond(const PeerId& to, const protocol::mesh::Message& question,
-               Result<json::Value> result);
   void reply(const PeerId& to, const protocol::mesh::Message& question, std::string_view type,
-             json::Object payload, MeshClient::Callback<void> done);
+             json::Object payload);
 
+  net::Loop& loop_;
   Options options_;
   MeshClient& mesh_;
   SkillRunner& skills_;
-  // A request that comes again while it runs is one request.
-  std::set<std::pair<PeerId, std::string>> running_;
+  // By peer and request id: a request that comes again while it runs is one request.
+  std::map<std::pair<PeerId, std::string>, std::shared_ptr<TaskReply>> replies_;
 };
 
 }  // namespace chatixia::agent

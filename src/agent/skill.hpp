@@ -27,9 +27,11 @@ class SkillContext {
   const std::string& caller_agent() const;
 
   // Sends a piece of the answer ahead (task_stream_chunk); tasks from the queue have nobody to
-  // send it to. Waits while the link is behind. False: nobody listens any more.
+  // send it to. Waits while the link is behind. False: nobody listens any more, or a piece was
+  // lost; the answer is going to be an error.
   bool emit(std::string_view text);
-  // The deadline has passed or the agent stops; a long skill looks at it now and then.
+  // The answer is not wanted any more: the deadline has passed, the agent stops, or the caller is
+  // out of reach. A long skill looks at it now and then.
   bool cancelled() const;
 
  private:

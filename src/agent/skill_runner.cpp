@@ -42,8 +42,8 @@ bool SkillRun::emit(const std::shared_ptr<SkillRun>& self, std::string_view text
   ++chunks_on_the_way_;
   lock.unlock();
   loop_.post([self, chunk = std::string(text)]() mutable {
-    if (!self->call_.on_chunk || self->is_cancelled()) return self->on_written();
-    self->call_.on_chunk(std::move(chunk), [self] { self->on_written(); });
+    if (!self->call_.on_chunk || self->is_cancelled()) return self->on_written(true);
+    self->call_.on_chunk(std::move(chunk), [self](bool taken) { self->on_written(taken); });
   });
   return true;
 }
@@ -59,9 +59,11 @@ void SkillRun::cancel() {
   changed_.notify_all();
 }
 
-void SkillRun::on_written() {
+// A stream with a hole is of no use to anybody.
+void SkillRun::on_written(bool taken) {
   const std::lock_guard lock(mutex_);
   --chunks_on_the_way_;
+  cancelled_ = cancelled_ || !taken;
   changed_.notify_all();
 }
 
@@ -83,6 +85,7 @@ const Skill* SkillRunner::find(std::string_view name) const {
 
 std::vector<std::string> SkillRunner::names() const {
   std::vector<std::string> names;
+  names.reserve(skills_.size());
   for (const auto& [name, skill] : skills_) names.push_back(name);
   return names;
 }
@@ -129,7 +132,10 @@ Result<json::Value> SkillRunner::execute(const Skill& skill, const std::shared_p
 void SkillRunner::finish(const std::string& id, Result<json::Value> result) {
   auto running = running_.take(id);
   arm();
-  if (running) running->done(std::move(result));
+  if (!running) return;
+  // A skill that ran out of time may have ended early, with half an answer.
+  if (net::now() >= running->run->call().deadline) result = fail(Errc::deadline_exceeded);
+  running->done(std::move(result));
 }
 
 void SkillRunner::on_timeout() {

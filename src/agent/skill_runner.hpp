@@ -21,8 +21,9 @@ namespace chatixia::agent {
 // One call of one skill, shared by the worker that runs it and the loop that answers for it.
 class SkillRun {
  public:
-  // Hands a chunk on; `written` is called when the link has taken it.
-  using OnChunk = std::function<void(std::string text, std::function<void()> written)>;
+  // Hands a chunk on; `written` is called when the link has taken it, or never will.
+  using Written = std::function<void(bool taken)>;
+  using OnChunk = std::function<void(std::string text, Written written)>;
 
   struct Call {
     std::string skill;
@@ -42,7 +43,7 @@ class SkillRun {
   void cancel();
 
  private:
-  void on_written();
+  void on_written(bool taken);
 
   net::Loop& loop_;
   const Call call_;
@@ -70,6 +71,7 @@ class SkillRunner {
   const Skill* find(std::string_view name) const;
   std::vector<std::string> names() const;
 
+  bool has_room() const { return !running_.is_full(); }
   // The deadline of `call` is kept even if the skill is not: then its answer is dropped.
   void run(SkillRun::Call call, Done done);
   // Answers for everything that runs with `stopped`; nothing runs from now on.
