@@ -24,6 +24,9 @@ constexpr Log log("agent");
 constexpr Duration ready_patience = std::chrono::seconds(5);
 constexpr Duration identity_every = std::chrono::milliseconds(200);
 
+// How often stop() looks whether the last answers have left.
+constexpr Duration farewell_step = std::chrono::milliseconds(5);
+
 std::string host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
@@ -63,12 +66,14 @@ struct Runtime::Parts {
                .heartbeat_interval = options.heartbeat_interval},
               registry, skills, [this](const Result<void>& done) { on_registered(done); }),
         identity_timer(loop, [this] { ask_identity(); }),
-        ready_timer(loop, [this] { on_ready_timeout(); }) {}
+        ready_timer(loop, [this] { on_ready_timeout(); }),
+        farewell_timer(loop, [this] { part(); }) {}
 
   Result<void> start();
   void stop();
   Result<void> make_link();
   void tear_down();
+  void part();
   // Runs a task on the loop unless the runtime is not running or is about to stop.
   bool post(std::move_only_function<void()> task);
   CallOptions with_deadline(CallOptions given) const;
@@ -78,6 +83,7 @@ struct Runtime::Parts {
   void on_link_failed(const Error& error);
   void ask_identity();
   void on_identity(const Result<json::Object>& status);
+  void on_registry_connected(const PeerId& self);
   void on_registered(const Result<void>& registered);
   void on_ready_timeout();
   void settle(Result<void> outcome);
@@ -93,6 +99,8 @@ struct Runtime::Parts {
   std::optional<SidecarLink> link;
   net::Timer identity_timer;
   net::Timer ready_timer;
+  net::Timer farewell_timer;
+  Instant farewell_ends = never;  // set when the runtime is about to stop
   PeerId peer;
   std::optional<std::promise<Result<void>>> ready;
   std::thread thread;
@@ -117,7 +125,10 @@ Result<void> Runtime::Parts::start() {
   if (auto made = make_link(); !made) return made;
   ready.emplace();
   auto outcome = ready->get_future();
-  state = State::running;
+  {
+    const std::lock_guard lock(mutex);
+    state = State::running;
+  }
   thread = std::thread([this] { loop.run(); });
   loop.post([this] { link->open(); });
   auto started = outcome.get();
@@ -133,19 +144,29 @@ void Runtime::Parts::stop() {
   // Behind every call that was let in, so that none is left waiting.
   loop.post([this] { tear_down(); });
   skills.join();
-  loop.post([this] { loop.stop(); });
+  loop.post([this] { part(); });
   thread.join();
-  link->close();
 }
 
 void Runtime::Parts::tear_down() {
+  farewell_ends = net::now() + options.farewell;
   identity_timer.cancel();
   ready_timer.cancel();
   queue.stop();
   skills.cancel_all();
   delegator.cancel_all({Errc::stopped, {}});
-  mesh.detach({Errc::stopped, {}});
   settle(fail(Errc::stopped));
+}
+
+// The last answers leave first: the sidecar takes its lines, the registry the outcomes of its
+// tasks.
+void Runtime::Parts::part() {
+  const bool is_idle = service.is_idle() && queue.is_idle() && mesh.commands_waiting() == 0;
+  if (!is_idle && net::now() < farewell_ends) return farewell_timer.expires_after(farewell_step);
+  mesh.detach({Errc::stopped, {}});
+  // On this thread, because a sidecar that is our child ends when the thread that made it does.
+  link->close();
+  loop.stop();
 }
 
 bool Runtime::Parts::post(std::move_only_function<void()> task) {
@@ -165,8 +186,10 @@ void Runtime::Parts::on_event(MeshClient::Event& event) {
     if (service.handle(message->from, message->message)) return;
   if (const auto* const closed = std::get_if<MeshClient::Closed>(&event)) {
     log.warning("sidecar lost", {{"why", closed->reason.message()}});
-    link->reopen();
+    if (farewell_ends == never) link->reopen();
   }
+  if (const auto* const back = std::get_if<protocol::ipc::RegistryConnected>(&event))
+    on_registry_connected(back->self);
   // Trying again cannot help while the other agent stays.
   if (const auto* const error = std::get_if<protocol::ipc::ErrorEvent>(&event))
     if (error->problem.code == protocol::error_code::sidecar_busy)
@@ -202,6 +225,13 @@ void Runtime::Parts::on_identity(const Result<json::Object>& status) {
     peer = PeerId(reader.text_or("self", ""));
   }
   if (peer.value().empty()) return identity_timer.expires_after(identity_every);
+  queue.set_peer_id(peer);
+}
+
+// A registry that starts anew has an empty directory.
+void Runtime::Parts::on_registry_connected(const PeerId& self) {
+  if (self == peer || self.value().empty()) return queue.register_again();
+  peer = self;
   queue.set_peer_id(peer);
 }
 

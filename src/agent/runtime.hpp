@@ -35,6 +35,7 @@ class Runtime {
     std::string mode = "interactive";
     Duration heartbeat_interval = std::chrono::seconds(30);
     Duration call_timeout = std::chrono::seconds(60);  // for calls that name no deadline
+    Duration farewell = std::chrono::seconds(1);       // for the last answers, when it stops
     SkillRunner::Options skills;
     // Messages of other kinds and what happens to links, on the loop's thread; must return soon.
     std::function<void(const MeshClient::Event&)> on_event;

@@ -37,6 +37,8 @@ Result<SidecarLink::Options> sidecar_link_options(const Runtime::Options& option
   link.program = std::move(*program);
   link.socket = private_socket(options.self, variable);
   link.environment["IPC_SOCKET"] = link.socket;
+  // So that it ends with us, however we end.
+  link.environment["CHATIXIA_PARENT_PID"] = std::to_string(::getpid());
   if (!options.api_key.empty()) link.environment["API_KEY"] = options.api_key;
   if (!variable("SIGNALING_URL"))
     link.environment["SIGNALING_URL"] = url_with(options.registry, "ws", "/ws");

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "agent/mesh_client.hpp"
 #include "base/log.hpp"
 
@@ -69,7 +71,8 @@ void SidecarLink::look() {
       return give_up({Errc::sidecar_failed, options_.program + ": " + *end});
   }
   if (net::now() >= patience_ends_)
-    return give_up({Errc::sidecar_failed, connection.error().message()});
+    return give_up({Errc::sidecar_failed, fmt::format("nobody listens at {}: {}", options_.socket,
+                                                      connection.error().message())});
   timer_.expires_after(look_every);
 }
 

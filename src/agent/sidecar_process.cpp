@@ -25,7 +25,7 @@ std::vector<std::string> merged(const std::map<std::string, std::string>& ours) 
     const std::string_view text(*entry);
     if (!ours.contains(std::string(text.substr(0, text.find('='))))) all.emplace_back(text);
   }
-  for (const auto& [name, value] : ours) all.push_back(name + "=" + value);
+  for (const auto& [name, value] : ours) all.push_back(fmt::format("{}={}", name, value));
   return all;
 }
 
@@ -77,6 +77,7 @@ Result<SidecarProcess> SidecarProcess::start(
     const std::string& path, const std::map<std::string, std::string>& environment) {
   std::vector<std::string> variables = merged(environment);
   std::vector<char*> pointers;
+  pointers.reserve(variables.size() + 1);
   for (std::string& variable : variables) pointers.push_back(variable.data());
   pointers.push_back(nullptr);
   std::string name = path;
@@ -87,8 +88,9 @@ Result<SidecarProcess> SidecarProcess::start(
   const int error = ::posix_spawn(&pid, path.c_str(), settings.actions(), settings.attributes(),
                                   arguments, pointers.data());
   if (error != 0)
-    return fail(Errc::sidecar_failed,
-                path + ": " + std::error_code(error, std::generic_category()).message());
+    return fail(
+        Errc::sidecar_failed,
+        fmt::format("{}: {}", path, std::error_code(error, std::generic_category()).message()));
   return SidecarProcess(pid);
 }
 
@@ -132,16 +134,16 @@ void SidecarProcess::stop(Duration grace) {
 }
 
 Result<std::string> find_sidecar(const std::string& configured, const GetVariable& variable) {
-  const std::string named =
-      configured.empty() ? variable("SIDECAR_BINARY").value_or("") : configured;
+  std::string named = configured.empty() ? variable("SIDECAR_BINARY").value_or("") : configured;
   if (!named.empty()) {
     if (is_program(named)) return named;
-    return fail(Errc::sidecar_not_found, named + " is not a program");
+    return fail(Errc::sidecar_not_found, fmt::format("{} is not a program", named));
   }
   const std::string path = variable("PATH").value_or("");
   for (std::size_t start = 0; start <= path.size();) {
     const std::size_t end = std::min(path.find(':', start), path.size());
-    const std::string program = path.substr(start, end - start) + "/chatixia-sidecar";
+    std::string program = path.substr(start, end - start);
+    program += "/chatixia-sidecar";
     if (end > start && is_program(program)) return program;
     start = end + 1;
   }
