@@ -369,12 +369,13 @@ std::string unquote(std::string_view slice) {
 }
 
 Value to_number(std::string_view slice) {
-  const char* const end = slice.data() + slice.size();
+  const char* const begin = slice.data();
+  const char* const end = begin + slice.size();
   if (slice.find_first_of(".eE") == slice.npos) {
     std::int64_t whole = 0;
-    if (std::from_chars(slice.data(), end, whole).ec == std::errc()) return whole;
+    if (std::from_chars(begin, end, whole).ec == std::errc()) return whole;
     std::uint64_t large = 0;
-    if (const auto [at, error] = std::from_chars(slice.data(), end, large);
+    if (const auto [at, error] = std::from_chars(begin, end, large);
         error == std::errc() && at == end)
       return large;
   }
