@@ -378,6 +378,23 @@ class Launch(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(MeshError):
             await MeshClient.launch(binary="/nonexistent/chatixia-sidecar")
 
+    async def test_a_place_for_the_socket_that_cannot_be_made_is_a_clear_error(self) -> None:
+        with (
+            mock.patch("tempfile.mkdtemp", side_effect=OSError("disk full")),
+            self.assertRaises(SidecarGone) as caught,
+        ):
+            await MeshClient.launch(binary=self.program("exit 1\n"))
+        self.assertIn("disk full", caught.exception.message)
+
+    async def test_the_child_hears_whom_it_belongs_to(self) -> None:
+        binary = self.program(
+            f'echo "$CHATIXIA_PARENT_PID $PPID" > {self.directory}/parent\nexit 1\n'
+        )
+        with self.assertRaises(SidecarGone):
+            await MeshClient.launch(binary=binary, environment={"CHATIXIA_PARENT_PID": "1"})
+        parent = (self.directory / "parent").read_text().split()
+        self.assertEqual(parent, [str(os.getpid())] * 2)
+
     async def test_the_socket_lives_where_only_this_user_can_go_and_leaves_nothing(self) -> None:
         binary = self.program(
             f'echo "$IPC_SOCKET" > {self.directory}/path\n'

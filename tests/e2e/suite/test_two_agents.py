@@ -131,6 +131,16 @@ class Agents(World):
         gone = {event.peer_id for event in self.events if isinstance(event, ipc.PeerDisconnected)}
         self.assertEqual(gone, set(agents))
 
+    def test_an_agent_that_is_killed_leaves_no_sidecar_behind(self) -> None:
+        agent = self.start_python()
+        tester = self.join()
+        self.wait_peers(tester, "pat-peer")
+        started = time.monotonic()
+        agent.process.kill()
+        self.wait_gone(tester, "pat-peer")
+        # That was a goodbye; a peer that only falls silent is waited for.
+        self.assertLess(time.monotonic() - started, 5.0)
+
 
 class Supervision(World):
     """What the Python package does for an agent whose sidecar dies."""

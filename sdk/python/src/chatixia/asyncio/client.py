@@ -46,7 +46,10 @@ class MeshClient:
         on_event: EventHandler | None = None,
         agent_id: str = "",
     ) -> Self:
-        """Starts a sidecar of its own, opens it, and ends it on close()."""
+        """Starts a sidecar of its own, opens it, and ends it on close().
+
+        It also ends with the thread that launched it, so that an agent that is killed leaves none.
+        """
         sidecar = await SidecarProcess.start(
             binary=binary, socket_path=socket_path, environment=environment
         )

@@ -45,12 +45,16 @@ class SidecarProcess:
         socket_path: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Self:
-        """Starts the program with IPC_SOCKET set."""
+        """Starts the program with IPC_SOCKET set.
+
+        It ends when the thread that this runs in does, which is the kernel's notion of a parent.
+        """
         program = find_binary(binary)
-        # mkdtemp makes a directory that only this user can enter.
-        own_directory = None if socket_path else tempfile.mkdtemp(prefix="chatixia-")
-        path = socket_path or os.path.join(own_directory or "", "sidecar.sock")
+        own_directory = None
         try:
+            # mkdtemp makes a directory that only this user can enter.
+            own_directory = None if socket_path else tempfile.mkdtemp(prefix="chatixia-")
+            path = socket_path or os.path.join(own_directory or "", "sidecar.sock")
             process = await asyncio.create_subprocess_exec(
                 program,
                 env={
