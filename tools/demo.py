@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "sdk/python/src"))
 
-from chatixia.asyncio import Agent  # noqa: E402
+from chatixia.asyncio import Agent, RegistryClient, http  # noqa: E402
 from chatixia.errors import MeshError  # noqa: E402
 
 STARTED = time.monotonic()
@@ -150,7 +150,7 @@ class Demo:
             key=key,
             sidecar_binary=self.program("chatixia-sidecar"),
             socket_path=str(self.folder / "bob" / "ipc.sock"),
-            sidecar_environment=self.agent_environment() | {"CHATIXIA_LOG": "warning"},
+            sidecar_environment=self.agent_environment() | {"CHATIXIA_LOG": "error"},
         )
 
         @agent.skill("shout")
@@ -160,18 +160,19 @@ class Demo:
 
         return agent
 
-    async def wait_registered(self, agent: Agent, expected: set[str]) -> None:
-        assert agent.registry is not None
-        seen: set[str] = set()
+    async def wait_here(self, name: str) -> None:
+        """The agent is in the directory, and its sidecar is on the mesh."""
+        registry = RegistryClient(self.url)
         async with asyncio.timeout(PATIENCE):
-            while seen != expected:
-                for record in await agent.registry.agents():
-                    name = record["agent_id"]
-                    if name in expected - seen:
-                        seen.add(name)
-                        skills = ", ".join(skill_names(record)) or "none"
-                        say("registry", f"agent {name} is here as {record['sidecar_peer_id']}; skills: {skills}")
+            while True:
+                topology = await http.fetch("GET", f"{self.url}/api/hub/network/topology")
+                connected = {node["agent_id"] for node in topology.body["nodes"] if node["connected"]}
+                if name in connected:
+                    break
                 await asyncio.sleep(0.02)
+            record = await registry.agent(name)
+        skills = ", ".join(skill_names(record)) or "none"
+        say("registry", f"agent {name} is here as {record['sidecar_peer_id']}; skills: {skills}")
 
     async def wait_link(self, agent: Agent, peer: str) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE):
@@ -180,6 +181,13 @@ class Demo:
                     if link["peer_id"] == peer and link["state"] == "open":
                         return link
                 await asyncio.sleep(0.01)
+
+    async def wait_alone(self, agent: Agent) -> str:
+        """Until the sidecar has noticed that the registry is gone; its reason."""
+        async with asyncio.timeout(PATIENCE):
+            while (registry := (await agent.client.status())["registry"])["connected"]:
+                await asyncio.sleep(0.01)
+        return str(registry["last_error"])
 
     async def show_task(self, agent: Agent, peer: str) -> None:
         say("bob", f'delegates word_count("{TEXT}") to ada')
@@ -212,10 +220,13 @@ class Demo:
             bob_key = await self.make_key("bob-sidecar")
             await stack.enter_async_context(self.running(await self.start_cpp_agent(ada_key)))
             say("ada", "started: a C++ agent and its sidecar")
+            # The newcomer offers, and only the side that offers waits for signaling: bob, then,
+            # whose sidecar can be asked.
+            await self.wait_here("ada")
             agent = await stack.enter_async_context(self.python_agent(bob_key))
             say("bob", "started: a Python agent and its sidecar")
 
-            await self.wait_registered(agent, {"ada", "bob"})
+            await self.wait_here("bob")
             link = await self.wait_link(agent, "ada-sidecar")
             phases = link["phases_ms"]
             parts = ", ".join(f"{name} {phases[name]:.1f}" for name in ("signaling", "ice", "dtls", "sctp"))
@@ -232,6 +243,7 @@ class Demo:
 
             await registry.stop()
             say("registry", "stopped; the agents have only each other now")
+            say("bob", f"its sidecar noticed: {await self.wait_alone(agent)}; it will keep trying")
             await self.show_task(agent, "ada-sidecar")
             await self.show_pings(agent, "ada-sidecar", 3)
             self.summary.append("agents kept talking without the registry")
