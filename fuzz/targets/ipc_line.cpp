@@ -32,7 +32,7 @@ struct EventPrinter {
     return ipc::encode_peer_connected(event.peer, event.link);
   }
   std::string operator()(const ipc::PeerDisconnected& event) const {
-    return ipc::encode_peer_disconnected(event.peer, event.reason);
+    return ipc::encode_peer_disconnected(event.peer, event.reason, event.undelivered_bytes);
   }
   std::string operator()(const ipc::RegistryConnected& event) const {
     return ipc::encode_registry_connected(event.self);

@@ -214,9 +214,11 @@ std::string encode_peer_connected(const PeerId& peer, const json::Object& link) 
                  json::encode(json::Object{{"peer_id", peer.value()}, {"link", link}}));
 }
 
-std::string encode_peer_disconnected(const PeerId& peer, std::string_view reason) {
-  return line_of("peer_disconnected", std::nullopt,
-                 json::encode(json::Object{{"peer_id", peer.value()}, {"reason", reason}}));
+std::string encode_peer_disconnected(const PeerId& peer, std::string_view reason,
+                                     std::uint64_t undelivered_bytes) {
+  json::Object payload{{"peer_id", peer.value()}, {"reason", reason}};
+  if (undelivered_bytes > 0) payload["undelivered_bytes"] = undelivered_bytes;
+  return line_of("peer_disconnected", std::nullopt, json::encode(payload));
 }
 
 std::string encode_registry_connected(const PeerId& self) {
@@ -253,6 +255,14 @@ PeerConnected to_peer_connected(json::ObjectReader& reader) {
   PeerConnected event{.peer = PeerId(reader.text("peer_id")), .link = {}};
   if (const json::Object* const link = reader.object_or_null("link")) event.link = *link;
   return event;
+}
+
+PeerDisconnected to_peer_disconnected(json::ObjectReader& reader) {
+  constexpr std::int64_t exact_max = std::int64_t{1} << 53;  // RFC 8259, section 6
+  return {.peer = PeerId(reader.text("peer_id")),
+          .reason = reader.text_or("reason", "", 4096),
+          .undelivered_bytes =
+              static_cast<std::uint64_t>(reader.integer_or("undelivered_bytes", 0, 0, exact_max))};
 }
 
 PeerListEvent to_peer_list(json::ObjectReader& reader) {
@@ -303,8 +313,7 @@ Result<Event> parse_event(std::string_view text) {
   if (*type == "peer_connected") {
     event.body = to_peer_connected(reader);
   } else if (*type == "peer_disconnected") {
-    event.body = PeerDisconnected{.peer = PeerId(reader.text("peer_id")),
-                                  .reason = reader.text_or("reason", "", 4096)};
+    event.body = to_peer_disconnected(reader);
   } else if (*type == "registry_connected") {
     event.body = RegistryConnected{.self = PeerId(reader.text("self"))};
   } else if (*type == "peer_list") {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -65,6 +66,8 @@ struct PeerConnected {
 struct PeerDisconnected {
   PeerId peer;
   std::string reason;
+  // Answered by `ok` and not acknowledged by the peer: it may have missed them.
+  std::uint64_t undelivered_bytes = 0;
 };
 // The registry is connected, again if it was before: what it knew of the agent may be gone.
 struct RegistryConnected {
@@ -101,7 +104,8 @@ bool is_relayable(std::string_view body);
 // between its tokens become spaces.
 std::string encode_message(const PeerId& from, std::string_view message);
 std::string encode_peer_connected(const PeerId& peer, const json::Object& link);
-std::string encode_peer_disconnected(const PeerId& peer, std::string_view reason);
+std::string encode_peer_disconnected(const PeerId& peer, std::string_view reason,
+                                     std::uint64_t undelivered_bytes = 0);
 std::string encode_registry_connected(const PeerId& self);
 std::string encode_peer_list(const std::optional<std::string>& id,
                              const std::vector<PeerId>& peers);

@@ -147,7 +147,8 @@ struct EventPrinter {
     fields["type"] = "peer_disconnected";
     fields["peer_id"] = event.peer.value();
     fields["reason"] = event.reason;
-    return ipc::encode_peer_disconnected(event.peer, event.reason);
+    fields["undelivered_bytes"] = event.undelivered_bytes;
+    return ipc::encode_peer_disconnected(event.peer, event.reason, event.undelivered_bytes);
   }
   std::optional<std::string> operator()(const ipc::RegistryConnected& event) const {
     fields["type"] = "registry_connected";

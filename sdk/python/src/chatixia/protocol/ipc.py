@@ -87,8 +87,11 @@ class PeerConnected:
 
 @dataclass(frozen=True, slots=True)
 class PeerDisconnected:
+    """So many `undelivered_bytes` were accepted for the peer, which may have missed them."""
+
     peer_id: str
     reason: str = ""
+    undelivered_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,11 @@ def _parse_body(kind: str, payload: JsonObject) -> EventBody:
         case "peer_connected":
             return PeerConnected(reader.text("peer_id"), reader.object_or_empty("link"))
         case "peer_disconnected":
-            return PeerDisconnected(reader.text("peer_id"), reader.text_or("reason", "", 4096))
+            return PeerDisconnected(
+                peer_id=reader.text("peer_id"),
+                reason=reader.text_or("reason", "", 4096),
+                undelivered_bytes=reader.optional_integer("undelivered_bytes", 0, 2**53) or 0,
+            )
         case "registry_connected":
             return RegistryConnected(reader.text("self"))
         case "peer_list":
