@@ -154,6 +154,16 @@ class Serving(unittest.IsolatedAsyncioTestCase):
                     peer, message = await heard.get()
             self.assertEqual((peer, message.payload), ("bob", {"text": "hello"}))
 
+    async def test_what_a_lost_peer_may_have_missed_is_in_the_log(self) -> None:
+        with self.assertLogs("chatixia", "WARNING") as logs:
+            async with FakeSidecar() as sidecar, make_agent(sidecar):
+                await sidecar.wait_connected()
+                gone = {"peer_id": "bob", "reason": "silent", "undelivered_bytes": 4096}
+                sidecar.say({"type": "peer_disconnected", "payload": gone})
+                sidecar.say(message_event("eve", mesh.PING, "r1", {}))
+                await sidecar.wait_for_message(mesh.PONG)
+        self.assertIn("4096", logs.output[0])
+
     async def test_comes_back_to_a_sidecar_that_was_replaced(self) -> None:
         with self.assertLogs("chatixia", "WARNING"):
             async with FakeSidecar() as sidecar, make_agent(sidecar):

@@ -215,8 +215,10 @@ class Agent:
                 self._responder.handle_message(client, peer, message)
             case ipc.PeerConnected(peer):
                 _log.info("peer %s connected", peer)
-            case ipc.PeerDisconnected(peer, reason):
+            case ipc.PeerDisconnected(peer, reason, lost):
                 _log.info("peer %s disconnected: %s", peer, reason)
+                if lost:
+                    _log.warning("%s may have missed the last %d bytes for it", peer, lost)
             case ipc.RegistryConnected():
                 if self._presence is not None:
                     self._presence.register_again()
