@@ -10,9 +10,6 @@
 namespace chatixia::net {
 namespace {
 
-// How long close() waits for a reader.
-constexpr Duration linger_max = std::chrono::seconds(1);
-
 // A flood on one connection must leave the loop to the others now and then.
 constexpr int reads_in_a_row_max = 4;
 
@@ -82,6 +79,7 @@ bool LineCore::send_line(std::string_view line) {
     return false;
   }
   if (sent_ > queue_.size() / 2) {  // amortised: each byte moves at most once
+    is_mid_line_ = is_mid_line();
     queue_.erase(0, sent_);
     sent_ = 0;
   }
@@ -92,6 +90,25 @@ bool LineCore::send_line(std::string_view line) {
   else
     schedule_flush();
   return true;
+}
+
+bool LineCore::is_mid_line() const {
+  if (queued_bytes() == 0) return false;
+  return sent_ > 0 ? queue_[sent_ - 1] != '\n' : is_mid_line_;
+}
+
+LineConnection::Unsent LineCore::take_unsent() {
+  LineConnection::Unsent unsent{.lines = {}, .is_cut = is_mid_line()};
+  std::string_view rest = std::string_view(queue_).substr(sent_);
+  if (unsent.is_cut) rest.remove_prefix(rest.find('\n') + 1);
+  while (!rest.empty()) {
+    const std::size_t end = rest.find('\n');
+    unsent.lines.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
+  queue_.clear();
+  sent_ = 0;
+  return unsent;
 }
 
 void LineCore::schedule_flush() {
@@ -105,23 +122,25 @@ void LineCore::schedule_flush() {
 
 void LineCore::flush() {
   if (state_ == State::closed || awaits_writable_) return;
-  while (sent_ < queue_.size()) {
+  while (!broken_ && sent_ < queue_.size()) {
     const ssize_t size = ::send(socket_.native_handle(), queue_.data() + sent_,
                                 queue_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) return await_writable();
-    if (size < 0) {
-      // The reading side sees the end as well, and may find last words before it.
-      queue_.clear();
-      sent_ = 0;
-      if (state_ == State::flushing) finish("closed");
-      return;
-    }
-    sent_ += static_cast<std::size_t>(size);
+    // The reading side sees the end as well, and may find last words before it.
+    if (size < 0)
+      broken_ = true;
+    else
+      sent_ += static_cast<std::size_t>(size);
+  }
+  if (broken_) {
+    if (state_ == State::flushing) finish("closed");
+    return;
   }
   queue_.clear();
   if (queue_.capacity() > kept_capacity_max) queue_.shrink_to_fit();
   sent_ = 0;
+  is_mid_line_ = false;
   if (state_ == State::flushing) return finish("closed");
   announce_room();
 }
@@ -149,7 +168,7 @@ void LineCore::announce_room() {
 void LineCore::close() {
   if (state_ != State::open || loop_.native().ended) return;
   state_ = State::flushing;
-  linger_.expires_after(linger_max);
+  linger_.expires_after(options_.close_within);
   schedule_flush();
 }
 

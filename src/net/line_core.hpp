@@ -19,8 +19,9 @@ class LineCore : public std::enable_shared_from_this<LineCore> {
   void start(LineConnection::Handlers handlers);
   bool send_line(std::string_view line);
   std::size_t queued_bytes() const { return queue_.size() - sent_; }
+  LineConnection::Unsent take_unsent();
   void close();
-  // The handle is gone: no further call, what is queued still gets its second.
+  // The handle is gone: no further call, what is queued still gets its moment.
   void abandon();
 
  private:
@@ -33,6 +34,7 @@ class LineCore : public std::enable_shared_from_this<LineCore> {
   void flush();
   void await_writable();
   void announce_room();
+  bool is_mid_line() const;
   void finish(std::string reason);
 
   Loop& loop_;
@@ -48,6 +50,8 @@ class LineCore : public std::enable_shared_from_this<LineCore> {
   bool flush_scheduled_ = false;
   bool awaits_writable_ = false;
   bool refused_ = false;
+  bool broken_ = false;       // nothing more can be written
+  bool is_mid_line_ = false;  // the queue begins within a line
 };
 
 std::shared_ptr<LineConnection> make_line_connection(Loop& loop, UniqueFd fd,

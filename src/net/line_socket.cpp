@@ -30,6 +30,7 @@ class LineConnectionHandle final : public LineConnection {
   void start(Handlers handlers) override { core_->start(std::move(handlers)); }
   bool send_line(std::string_view line) override { return core_->send_line(line); }
   std::size_t queued_bytes() const override { return core_->queued_bytes(); }
+  Unsent take_unsent() override { return core_->take_unsent(); }
   void close() override { core_->close(); }
 
  private:

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "net/loop.hpp"
@@ -18,6 +19,13 @@ class LineConnection {
   struct Options {
     std::size_t line_bytes_max = 0;
     std::size_t queue_bytes_max = 0;
+    // How long close() waits for a reader.
+    Duration close_within = std::chrono::seconds(1);
+  };
+  // What the other side has not been handed.
+  struct Unsent {
+    std::vector<std::string> lines;
+    bool is_cut = false;  // one line before them has left in part
   };
   // All optional, never called from within start(), send_line() or close(), and not after the
   // connection was destroyed, which any of them may do. `on_closed` is the last call, also after
@@ -40,7 +48,9 @@ class LineConnection {
   // the line was not taken.
   [[nodiscard]] virtual bool send_line(std::string_view line) = 0;
   virtual std::size_t queued_bytes() const = 0;
-  // Flushes what is queued for at most a second, then closes.
+  // Empties the queue of a connection that has ended, or is closed next.
+  virtual Unsent take_unsent() = 0;
+  // Flushes what is queued for a moment, then closes.
   virtual void close() = 0;
 };
 

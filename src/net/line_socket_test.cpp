@@ -201,15 +201,48 @@ TEST_F(LineTest, DeliversWhatWasQueuedBeforeClose) {
   EXPECT_EQ(server.lines.size(), std::size_t{count});
 }
 
-TEST_F(LineTest, ClosesAfterASecondThoughNobodyReads) {
+TEST_F(LineTest, ClosesInTimeThoughNobodyReads) {
+  options.close_within = 20ms;
   connect();
   client.connection->start(client.handlers());
   for (int i = 0; i < 900; ++i) ASSERT_TRUE(client.connection->send_line(std::string(999, 'x')));
   const Instant before = now();
   client.connection->close();
   ASSERT_TRUE(loop.run_until([&] { return client.closed.has_value(); }));
-  EXPECT_GE(now() - before, 900ms);
-  EXPECT_LT(now() - before, 3s);
+  EXPECT_GE(now() - before, 20ms);
+  EXPECT_THAT(*client.closed, HasSubstr("did not read"));
+}
+
+TEST_F(LineTest, GivesBackWhatItCouldNotSend) {
+  options.queue_bytes_max = 8 * 1024 * 1024;
+  connect();
+  server.connection->start(server.handlers());
+  constexpr std::size_t count = 5000;
+  const auto line = [](std::size_t i) { return std::to_string(i) + std::string(900, 'x'); };
+  for (std::size_t i = 0; i < count; ++i) ASSERT_TRUE(server.connection->send_line(line(i)));
+  loop.run_for(1ms);
+  const auto unsent = server.connection->take_unsent();
+  EXPECT_EQ(server.connection->queued_bytes(), 0U);
+  server.connection->close();
+
+  client.connection->start(client.handlers());
+  ASSERT_TRUE(loop.run_until([&] { return client.closed.has_value(); }));
+  const std::size_t cut = unsent.is_cut ? 1 : 0;
+  ASSERT_EQ(client.lines.size() + cut + unsent.lines.size(), count);
+  for (std::size_t i = 0; i < client.lines.size(); ++i) EXPECT_EQ(client.lines[i], line(i));
+  for (std::size_t i = 0; i < unsent.lines.size(); ++i)
+    EXPECT_EQ(unsent.lines[i], line(client.lines.size() + cut + i));
+}
+
+TEST_F(LineTest, GivesBackWhatTheOtherSideLeft) {
+  options.queue_bytes_max = 8 * 1024 * 1024;
+  start();
+  client.connection = nullptr;
+  ASSERT_TRUE(server.connection->send_line("to nobody"));
+  ASSERT_TRUE(loop.run_until([&] { return server.closed.has_value(); }));
+  const auto unsent = server.connection->take_unsent();
+  EXPECT_EQ(unsent.lines, std::vector<std::string>{"to nobody"});
+  EXPECT_FALSE(unsent.is_cut);
 }
 
 TEST_F(LineTest, FlushesWhatADestroyedConnectionHadQueued) {
