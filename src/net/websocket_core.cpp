@@ -8,8 +8,7 @@ namespace {
 
 namespace websocket = boost::beast::websocket;
 
-// How long a close may take: what is queued, the close frame, and the other side's answer.
-constexpr Duration linger_max = std::chrono::seconds(5);
+constexpr Duration opening_handshake_max = std::chrono::seconds(5);
 
 // Memory that a large message took is given back above this.
 constexpr std::size_t kept_capacity_max = 16 * 1024;
@@ -47,7 +46,7 @@ WebSocketCore::WebSocketCore(Loop& loop, Stream stream, const WebSocket::Options
                              std::shared_ptr<void> slot)
     : loop_(loop), options_(options), socket_(std::move(stream)), slot_(std::move(slot)) {
   websocket::stream_base::timeout timeout{};
-  timeout.handshake_timeout = linger_max;
+  timeout.handshake_timeout = opening_handshake_max;
   // Beast pings after half of the idle time and gives up after all of it.
   timeout.idle_timeout =
       std::chrono::duration_cast<std::chrono::milliseconds>(2 * options.ping_after);
@@ -144,7 +143,7 @@ void WebSocketCore::close(std::uint16_t code, std::string reason) {
     cut();
     finish(close_code_, close_reason_);
   });
-  linger_->expires_after(linger_max);
+  linger_->expires_after(options_.close_within);
   write_next();
 }
 

@@ -387,8 +387,23 @@ TEST_F(WebSocketTest, ClosesOnAReaderThatIsTooSlow) {
   }
   ASSERT_LT(sent, 1'000);
   EXPECT_FALSE(server.socket->send_text("more"));
+  // Once it reads again it is told why, after what was on the wire.
+  const std::string farewell =
+      server_frame(close_frame, close_payload(1013) + "messages are not read fast enough");
+  ASSERT_TRUE(loop.run_until([&] { return raw->received().ends_with(farewell); }));
+  EXPECT_FALSE(server.code.has_value());
+  raw->close();
   ASSERT_TRUE(loop.run_until([&] { return server.code.has_value(); }));
   EXPECT_EQ(server.code, 1013);
+}
+
+TEST_F(WebSocketTest, ClosesThoughNobodyReads) {
+  server_options.websocket.close_within = 50ms;
+  auto raw = connect_raw();
+  server.socket->close(1000, "not answered");
+  ASSERT_TRUE(loop.run_until([&] { return server.code.has_value(); }));
+  EXPECT_EQ(server.code, 1000);
+  EXPECT_TRUE(loop.run_until([&] { return raw->ended(); }));
 }
 
 TEST_F(WebSocketTest, LeavesWithTheServer) {
@@ -409,7 +424,11 @@ TEST_F(WebSocketTest, CountsAsAConnectionOfTheServer) {
   EXPECT_TRUE(open("/ws").has_value());
 }
 
-TEST_F(WebSocketTest, MayDieWithTheLoopItself) {
+// At any point of the closing handshake; what is checked is that nothing leaks.
+class WebSocketEnd : public testing::TestWithParam<std::optional<Duration>> {};
+
+TEST_P(WebSocketEnd, MayDieWithTheLoopItself) {
+  using Opened = Result<std::shared_ptr<WebSocket>>;
   auto own = std::make_unique<test::TestLoop>();
   std::shared_ptr<WebSocket> accepted;
   auto made = HttpServer::listen(
@@ -424,10 +443,20 @@ TEST_F(WebSocketTest, MayDieWithTheLoopItself) {
   accepted->start({});
   opened->start({});
   own->run_for(1ms);
-  opened->close(1000, "never heard");
-  own->post([a = std::move(accepted), b = std::move(opened), c = std::move(*made)] {});
+  if (const auto closing = GetParam()) {
+    accepted.reset();
+    opened.reset();
+    own->run_for(*closing);
+  } else {
+    opened->close(1000, "never heard");
+    own->post([a = std::move(accepted), b = std::move(opened), c = std::move(*made)] {});
+  }
+  made->reset();
   own.reset();
 }
+
+INSTANTIATE_TEST_SUITE_P(WebSocket, WebSocketEnd,
+                         testing::Values(std::nullopt, 0ms, 1ms, 5ms, 50ms));
 
 TEST_F(WebSocketTest, SurvivesTheLoopWithOperationsUnderWay) {
   auto own = std::make_unique<test::TestLoop>();

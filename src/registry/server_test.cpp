@@ -33,11 +33,7 @@ class ServerTest : public testing::Test {
     options.new_key = {.peer = PeerId("watcher"), .role = Role::viewer};
     keys["watcher"] = add_key(options).value();
   }
-  void TearDown() override {
-    // Lets the closing handshakes end that the test's sockets began.
-    run_for(100ms);
-    Log::configure({});
-  }
+  void TearDown() override { Log::configure({}); }
 
   void start() {
     auto started = Server::start(loop, options);
