@@ -149,6 +149,8 @@ TEST_F(HttpClientTest, GivesUpOnAnAnswerThatTrickles) {
     if (server) server->send("H");
     return outcome.has_value();
   }));
+  ASSERT_FALSE(outcome->has_value());
+  EXPECT_EQ(outcome->error().code, std::errc::timed_out);
 }
 
 TEST_F(HttpClientTest, ReadsEveryFormOfBody) {

@@ -250,14 +250,20 @@ TEST(Terminate, EndsAHungProcessForTheSecondSignal) {
 TEST(Terminate, IsGivenBackWithTheLoop) {
   const int code = exit_code_of([] {
     std::signal(SIGTERM, SIG_IGN);
+    const auto is_ignored = [] {
+      struct sigaction action{};
+      ::sigaction(SIGTERM, nullptr, &action);
+      return action.sa_handler == SIG_IGN;
+    };
     {
-      Loop().on_terminate([] {});
+      Loop loop;
+      loop.on_terminate([] {});
+      if (is_ignored()) ::_exit(1);
     }
+    if (!is_ignored()) ::_exit(2);
     Loop again;
     again.on_terminate([] {});
-    struct sigaction action{};
-    ::sigaction(SIGTERM, nullptr, &action);
-    ::_exit(action.sa_handler == SIG_IGN ? 1 : 5);
+    ::_exit(is_ignored() ? 3 : 5);
   });
   EXPECT_EQ(code, 5);
 }
