@@ -19,7 +19,6 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
   // Ends whatever waits, now and later; the connection too until it was taken.
   void abort();
 
-  bool is_open() const { return stream_.has_value() && !aborted_; }
   Stream& stream() { return *stream_; }
   Stream take_stream() { return std::move(*stream_); }
   // What it does at the moment, for the message of a time-out.

@@ -190,7 +190,8 @@ Task<HttpSession::Next> HttpSession::upgrade(HttpRequest request, Message messag
   if (auto refusal = handlers->on_upgrade(request)) {
     const bool keep_alive = message.keep_alive() && !server_->shutting_down;
     const bool written = co_await write(std::move(*refusal), keep_alive, true);
-    co_return written&& keep_alive ? Next::request : Next::close;
+    const bool stays = written && keep_alive;
+    co_return stays ? Next::request : Next::close;
   }
   // Frames may only follow our answer (RFC 6455, section 4.1).
   if (!may_go_on() || input_.size() > 0) co_return Next::close;

@@ -16,7 +16,6 @@ class SocketPath {
   // takes over a socket that nobody serves, and listens with mode 0600.
   static Result<SocketPath> listen(const std::string& path);
 
-  int fd() const { return fd_.get(); }
   UniqueFd take_fd() { return std::move(fd_); }
   const std::string& path() const { return path_; }
   // Unless somebody put another file there.
@@ -32,7 +31,7 @@ class SocketPath {
 // Connects to a socket of our uid or root's.
 Result<UniqueFd> connect_socket_path(const std::string& path);
 
-// The uid of the process at the other end (SO_PEERCRED), or nothing we would trust.
+// The process at the other end (SO_PEERCRED) runs as us, or as root where that is enough.
 bool is_peer_trusted(int fd, bool root_too);
 
 }  // namespace chatixia::net
