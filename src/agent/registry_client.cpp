@@ -7,8 +7,6 @@ namespace {
 
 namespace api = protocol::api;
 
-// Queues of tasks are longer than one body of ours may be.
-constexpr std::size_t answer_bytes_max = 16 * 1024 * 1024;
 constexpr std::size_t pending_tasks_max = 1024;
 
 Errc errc_of_status(int status) {
@@ -42,7 +40,7 @@ std::string text_or(const json::Object& object, std::string_view key, std::strin
 // The object of a good answer. Registries of the 0.4 series say {"error": "not found"} with
 // status 200, where a record would have an id.
 Result<json::Object> read_answer(const net::HttpResponse& response) {
-  auto body = json::parse_object(response.body, {.bytes_max = answer_bytes_max});
+  auto body = json::parse_object(response.body, api::answer_limits);
   if (response.status >= 400) {
     const std::string reason = body ? text_or(*body, "message", text_or(*body, "error", "")) : "";
     return fail(errc_of_status(response.status),
@@ -147,7 +145,7 @@ void RegistryClient::call(std::string method, std::string target, std::string bo
                      .headers = {},
                      .body = std::move(body),
                      .timeout = options_.timeout,
-                     .body_bytes_max = answer_bytes_max};
+                     .body_bytes_max = api::answer_limits.bytes_max};
   call.url.target += target;
   if (!options_.api_key.empty()) call.headers.emplace("x-api-key", options_.api_key);
   if (!call.body.empty()) call.headers.emplace("content-type", "application/json");

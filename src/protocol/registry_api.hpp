@@ -6,11 +6,17 @@
 #include <string_view>
 #include <vector>
 
+#include "base/limits.hpp"
 #include "base/result.hpp"
 #include "json/json.hpp"
 
 // Bodies of the registry's HTTP API, requests and answers, as 0.4 agents know them.
 namespace chatixia::protocol::api {
+
+// What a client reads as one answer. It nests what a body of json_depth_max brought three deeper:
+// {"pending_tasks": [{"payload": ...}]}.
+inline constexpr json::Limits answer_limits{.bytes_max = 16 * 1024 * 1024,
+                                            .depth_max = limits::json_depth_max + 3};
 
 // POST /api/registry/agents.
 struct AgentRegistration {

@@ -269,6 +269,22 @@ TEST(HttpApi, BoundsTheListOfTasks) {
 TEST(HttpApi, RefusesBodiesThatAreNotWhatTheyShouldBe) {
   ApiFixture api;
   const std::string deep = std::string(100, '[') + std::string(100, ']');
+TEST(HttpApi, HandsOutTheDeepestTaskWithinWhatAgentsRead) {
+  ApiFixture api;
+  api.call_as("bot-1", "POST", "/api/registry/agents", std::string(bot_1));
+  const std::string deep =
+      std::string(limits::json_depth_max - 2, '[') + std::string(limits::json_depth_max - 2, ']');
+  ASSERT_EQ(api.call_as("admin", "POST", "/api/hub/tasks",
+                        R"({"target_agent_id":"bot-1","payload":{"x":)" + deep + "}}")
+                .status,
+            200);
+  const Answer answer =
+      api.call_as("bot-1", "POST", "/api/hub/heartbeat", R"({"agent_id":"bot-1"})");
+  const auto read = json::parse_object(answer.text, protocol::api::answer_limits);
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->at("pending_tasks").as_array().size(), 1U);
+}
+
   for (const std::string path :
        {"/api/registry/agents", "/api/hub/heartbeat", "/api/hub/tasks", "/api/hub/tasks/bot-1"}) {
     for (const std::string& body :

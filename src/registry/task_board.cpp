@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "json/json.hpp"
 #include "registry/api_keys.hpp"
 #include "registry/errc.hpp"
 
@@ -85,8 +86,12 @@ void TaskBoard::claim(const Moment& now, const Principal& principal, const Agent
 
   std::vector<TaskEntry> entries;
   std::vector<api::Task> tasks;
+  std::size_t bytes = 0;
   for (const TaskEntry* found :
        store_.claimable_tasks(agent, claimant->skills, options_.claim_tasks_max)) {
+    // An answer that the agent cannot read would leave its tasks assigned to nobody.
+    bytes += json::encode(found->task.to_json()).size();
+    if (!entries.empty() && bytes > options_.claim_bytes_max) break;
     TaskEntry& entry = entries.emplace_back(*found);
     entry.assignee = claimant->owner;
     entry.task.state = task_assigned;

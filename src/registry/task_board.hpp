@@ -26,6 +26,8 @@ class TaskBoard {
   struct Options {
     // What one heartbeat may take with it.
     std::size_t claim_tasks_max = 64;
+    // One task may be larger. Well below what clients read as one answer.
+    std::size_t claim_bytes_max = 4 * 1024 * 1024;
     Duration ttl_max = std::chrono::hours(24 * 7);
   };
   using Done = Store::Done;

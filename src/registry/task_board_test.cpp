@@ -157,6 +157,19 @@ TEST_F(TaskBoardTest, BoundsWhatOneHeartbeatTakes) {
   EXPECT_EQ(claim("bot-1", "p1").size(), 6U);
 }
 
+TEST_F(TaskBoardTest, HandsOutNoMoreThanOneAnswerCarries) {
+  const auto submit_large = [&](std::size_t bytes) {
+    EXPECT_TRUE(submit({.skill = "sum", .payload = json::Object{{"x", std::string(bytes, 'x')}}}));
+  };
+  for (int i = 0; i < 10; ++i) submit_large(1'000'000);
+  for (const std::size_t handed : {4U, 4U, 2U, 0U}) EXPECT_EQ(claim("bot-1", "p1").size(), handed);
+
+  submit_large(5'000'000);  // alone, but not never
+  submit_large(1);
+  EXPECT_EQ(claim("bot-1", "p1").size(), 1U);
+  EXPECT_EQ(claim("bot-1", "p1").size(), 1U);
+}
+
 TEST_F(TaskBoardTest, LetsNobodyElseUpdateATask) {
   const auto id = submit({.skill = "sum"});
   EXPECT_EQ(update(as_agent("p1"), *id, {.state = "completed"}), Errc::forbidden);
