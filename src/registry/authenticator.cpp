@@ -22,7 +22,11 @@ std::optional<std::string_view> bearer(const net::HttpRequest& request) {
 
 }  // namespace
 
-Result<Principal> Authenticator::identify_by_key(const Moment& now, std::string_view key) {
+Result<Principal> Authenticator::identify_by_key(const Moment& now,
+                                                 const net::HttpRequest& request) {
+  const std::string_view key = request.header("x-api-key");
+  if (key.empty() && request.headers.contains("x-device-token"))
+    return fail(Errc::unknown_key, "this registry has no device tokens");
   if (key.empty()) return fail(Errc::missing_credential);
   const auto principal = keys_.find(now.instant, key);
   if (!principal) return fail(Errc::unknown_key);
@@ -30,12 +34,11 @@ Result<Principal> Authenticator::identify_by_key(const Moment& now, std::string_
 }
 
 Result<Principal> Authenticator::identify(const Moment& now, const net::HttpRequest& request) {
-  if (request.headers.contains("x-api-key"))
-    return identify_by_key(now, request.header("x-api-key"));
+  if (request.headers.contains("x-api-key")) return identify_by_key(now, request);
   if (const auto token = bearer(request)) return tokens_.verify(*token, now.wall);
   if (request.headers.contains("authorization"))
     return fail(Errc::malformed_token, "only Bearer is understood");
-  return fail(Errc::missing_credential);
+  return identify_by_key(now, request);
 }
 
 Result<Principal> Authenticator::identify_upgrade(const Moment& now,

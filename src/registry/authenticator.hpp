@@ -24,7 +24,8 @@ class Authenticator {
   [[nodiscard]] Result<Principal> identify_upgrade(const Moment& now,
                                                    const net::HttpRequest& request) const;
   // By X-API-Key alone: what POST /api/token takes.
-  [[nodiscard]] Result<Principal> identify_by_key(const Moment& now, std::string_view key);
+  [[nodiscard]] Result<Principal> identify_by_key(const Moment& now,
+                                                  const net::HttpRequest& request);
 
   std::string issue(const Moment& now, const Principal& principal) const {
     return tokens_.issue(principal, now.wall);

@@ -78,6 +78,7 @@ TEST(HttpApi, AsksEveryRouteForItsRole) {
     EXPECT_EQ(status(bearer(Tokens("another-secret").issue(as_admin(), now))) != 401, is_open)
         << name;
     EXPECT_EQ(status({{"x-api-key", "ak_wrong"}}) != 401, is_open) << name;
+    EXPECT_EQ(status({{"x-device-token", "dt_any"}}) != 401, is_open) << name;
     EXPECT_EQ(status({{"authorization", "Basic YTpi"}}) != 401, is_open) << name;
   }
 }
@@ -101,6 +102,7 @@ TEST(HttpApi, SaysWhatIsWrongWithACredential) {
   EXPECT_TRUE(problem({{"authorization", "bearer " + forged}}).contains("not signed"));
   EXPECT_TRUE(problem({{"authorization", "Bearer x"}}).contains("malformed"));
   EXPECT_TRUE(problem({{"x-api-key", "ak_wrong"}}).contains("not known"));
+  EXPECT_TRUE(problem({{"x-device-token", "dt_any"}}).contains("device tokens"));
   EXPECT_TRUE(problem({}).contains("needs a credential"));
 }
 
@@ -118,6 +120,7 @@ TEST(HttpApi, LetsStrangersReadAndSubmitWhere04Did) {
     EXPECT_EQ(api.call("POST", "/api/hub/tasks/1", {}, R"({"state":"failed"})").status, 401);
     // A credential that is sent must be right.
     EXPECT_EQ(api.call("GET", "/api/registry/agents", {{"x-api-key", "ak_wrong"}}).status, 401);
+    EXPECT_EQ(api.call("GET", "/api/registry/agents", {{"x-device-token", "dt_any"}}).status, 401);
   }
 }
 

@@ -36,8 +36,7 @@ Store::Done answer_ok(net::HttpResponder respond) {
 }
 
 void issue_token(const Services& services, Call call) {
-  const auto principal =
-      services.authenticator.identify_by_key(call.now, call.request.header("x-api-key"));
+  const auto principal = services.authenticator.identify_by_key(call.now, call.request);
   if (!principal) return call.respond(problem_response(principal.error()));
   const api::TokenAnswer answer{.token = services.authenticator.issue(call.now, *principal),
                                 .peer_id = principal->peer.value(),
