@@ -14,14 +14,15 @@ namespace {
 
 namespace error_code = protocol::error_code;
 
-// What stands at {id}; empty for a pattern without one. Nothing if the path is another.
+// What stands at {id}, slashes included, for the path is decoded; empty for a pattern without one.
+// Nothing if the path is another.
 std::optional<std::string_view> match(std::string_view pattern, std::string_view path) {
   const std::size_t hole = pattern.find("{id}");
   if (hole == pattern.npos)
     return path == pattern ? std::optional<std::string_view>("") : std::nullopt;
   if (!path.starts_with(pattern.substr(0, hole))) return std::nullopt;
   const std::string_view id = path.substr(hole);
-  if (id.empty() || id.contains('/')) return std::nullopt;
+  if (id.empty()) return std::nullopt;
   return id;
 }
 
@@ -52,7 +53,7 @@ net::HttpResponse no_route(const Match& match) {
 }
 
 bool changes_state(std::string_view method) {
-  return method != "GET" && method != "HEAD" && method != "OPTIONS";
+  return method != "GET" && method != "OPTIONS";
 }
 
 // Answers are for the one who asked, and are what they say they are.

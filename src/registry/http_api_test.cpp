@@ -167,7 +167,7 @@ TEST(HttpApi, KnowsItsPathsAndMethods) {
   ApiFixture api;
   EXPECT_EQ(api.call("GET", "/api/nothing").status, 404);
   EXPECT_EQ(api.call("GET", "/api/registry/agents/").status, 404);
-  EXPECT_EQ(api.call("GET", "/api/registry/agents/a/b").status, 404);
+  EXPECT_EQ(api.call_as("viewer", "GET", "/api/registry/agents/a/b").status, 404);
   const Answer answer = api.call("PUT", "/api/registry/agents");
   EXPECT_EQ(answer.status, 405);
   EXPECT_EQ(answer.headers.find("allow")->second, "POST, GET");
@@ -216,6 +216,18 @@ TEST(HttpApi, AnswersAboutAgentsAs04Did) {
   EXPECT_EQ(nobody.object().at("error"), "no agent found with skill");
   EXPECT_EQ(nobody.object().at("skill"), "sum");
   EXPECT_EQ(api.call_as("viewer", "GET", "/api/registry/route").status, 400);
+}
+
+TEST(HttpApi, FindsAnAgentWhateverItsIdHolds) {
+  ApiFixture api;
+  const std::string path = "/api/registry/agents/a/b c";  // decoded, as the server hands it on
+  ASSERT_EQ(
+      api.call_as("bot-1", "POST", "/api/registry/agents", R"({"agent_id":"a/b c","hostname":"h"})")
+          .status,
+      200);
+  EXPECT_EQ(api.call_as("viewer", "GET", path).object().at("agent_id"), "a/b c");
+  EXPECT_EQ(api.call_as("bot-1", "DELETE", path).status, 200);
+  EXPECT_EQ(api.call_as("viewer", "GET", path).status, 404);
 }
 
 TEST(HttpApi, CarriesATaskAs04Did) {
