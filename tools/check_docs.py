@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from project import ROOT, files
+from project import ROOT, files, report
 
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
@@ -38,11 +38,5 @@ def check(root: Path) -> list[str]:
     return dead_links(root) + missing_decisions(root)
 
 
-def main() -> int:
-    problems = check(ROOT)
-    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
-    return 1 if problems else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(check(ROOT)))

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from project import ROOT, files
+from project import ROOT, files, report
 
 MODULE = re.compile(r"^chatixia_module\(([^)]*)\)", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.M)
@@ -115,11 +115,5 @@ def check(root: Path) -> list[str]:
     return problems
 
 
-def main() -> int:
-    problems = check(ROOT)
-    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
-    return 1 if problems else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(check(ROOT)))

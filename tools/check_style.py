@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from project import CXX_SUFFIXES, ROOT, files
+from project import CXX_SUFFIXES, ROOT, files, report
 
 TEXT_SUFFIXES = CXX_SUFFIXES + (
     ".py", ".md", ".txt", ".cmake", ".sh", ".json", ".js", ".mjs", ".ts", ".tsx", ".toml", ".yaml",
@@ -173,11 +173,5 @@ def check(root: Path) -> list[str]:
     return sorted(problems)
 
 
-def main() -> int:
-    problems = check(ROOT)
-    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
-    return 1 if problems else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(check(ROOT)))

@@ -165,9 +165,9 @@ class Demo:
         registry = RegistryClient(self.url)
         async with asyncio.timeout(PATIENCE):
             while True:
-                topology = await http.fetch("GET", f"{self.url}/api/hub/network/topology")
-                connected = {node["agent_id"] for node in topology.body["nodes"] if node["connected"]}
-                if name in connected:
+                answer = await http.fetch("GET", f"{self.url}/api/hub/network/topology")
+                nodes = answer.body["nodes"]
+                if name in {node["agent_id"] for node in nodes if node["connected"]}:
                     break
                 await asyncio.sleep(0.02)
             record = await registry.agent(name)
@@ -273,7 +273,9 @@ def skill_names(record: dict[str, Any]) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], epilog="example: ./dev demo --stay"
+    )
     parser.add_argument("--build", type=Path, required=True, help="the build folder with the programs")
     parser.add_argument("--stay", action="store_true", help="leave everything running until Ctrl-C")
     arguments = parser.parse_args()

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from project import ROOT
 
@@ -26,7 +25,7 @@ def input_bytes_max(target: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog="example: ./dev fuzz stun 60")
     parser.add_argument("target")
     parser.add_argument("seconds", type=int)
     arguments = parser.parse_args()

@@ -1,6 +1,7 @@
 """What the checks share: where the tree is and which of its files are ours."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,3 +27,9 @@ def files(root: Path, suffixes: tuple[str, ...], folders: tuple[str, ...] = ("",
 
 def cxx_files(root: Path) -> list[Path]:
     return list(files(root, CXX_SUFFIXES, CXX_FOLDERS))
+
+
+def report(problems: list[str]) -> int:
+    """Prints them, one a line; the exit code of a check that found them."""
+    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
+    return 1 if problems else 0

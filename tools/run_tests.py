@@ -124,7 +124,7 @@ def report(outcomes: list[Outcome]) -> Counts:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog="example: ./dev test unit sim")
     parser.add_argument("labels", nargs="*", metavar="LABEL", help=" ".join(LABELS))
     parser.add_argument("--all", action="store_true", help="everything this machine can check")
     arguments = parser.parse_args()

@@ -66,7 +66,9 @@ def key(unit: Unit, inputs: list[Path], common: bytes) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="example: tools/tidy.py --build build/dev --jobs 2"
+    )
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "dev",
                         help="a folder that has been built")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
