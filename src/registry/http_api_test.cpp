@@ -269,21 +269,6 @@ TEST(HttpApi, CarriesATaskAs04Did) {
             "not found");
 }
 
-TEST(HttpApi, BoundsTheListOfTasks) {
-  ApiFixture api;
-  for (int i = 0; i < 10; ++i)
-    api.call_as("admin", "POST", "/api/hub/tasks",
-                R"({"payload":{"text":")" + std::string(1'000'000, 'x') + R"("}})");
-  EXPECT_EQ(api.call_as("admin", "GET", "/api/hub/tasks/all?limit=3").value().as_array().size(),
-            3U);
-  EXPECT_EQ(api.call_as("admin", "GET", "/api/hub/tasks/all").value().as_array().size(), 9U);
-  for (const std::string limit : {"-1", "x", "10001", "1x"})
-    EXPECT_EQ(api.call_as("admin", "GET", "/api/hub/tasks/all?limit=" + limit).status, 400);
-}
-
-TEST(HttpApi, RefusesBodiesThatAreNotWhatTheyShouldBe) {
-  ApiFixture api;
-  const std::string deep = std::string(100, '[') + std::string(100, ']');
 TEST(HttpApi, HandsOutTheDeepestTaskWithinWhatAgentsRead) {
   ApiFixture api;
   api.call_as("bot-1", "POST", "/api/registry/agents", std::string(bot_1));
@@ -300,6 +285,21 @@ TEST(HttpApi, HandsOutTheDeepestTaskWithinWhatAgentsRead) {
   EXPECT_EQ(read->at("pending_tasks").as_array().size(), 1U);
 }
 
+TEST(HttpApi, BoundsTheListOfTasks) {
+  ApiFixture api;
+  for (int i = 0; i < 10; ++i)
+    api.call_as("admin", "POST", "/api/hub/tasks",
+                R"({"payload":{"text":")" + std::string(1'000'000, 'x') + R"("}})");
+  EXPECT_EQ(api.call_as("admin", "GET", "/api/hub/tasks/all?limit=3").value().as_array().size(),
+            3U);
+  EXPECT_EQ(api.call_as("admin", "GET", "/api/hub/tasks/all").value().as_array().size(), 9U);
+  for (const std::string limit : {"-1", "x", "10001", "1x"})
+    EXPECT_EQ(api.call_as("admin", "GET", "/api/hub/tasks/all?limit=" + limit).status, 400);
+}
+
+TEST(HttpApi, RefusesBodiesThatAreNotWhatTheyShouldBe) {
+  ApiFixture api;
+  const std::string deep = std::string(100, '[') + std::string(100, ']');
   for (const std::string path :
        {"/api/registry/agents", "/api/hub/heartbeat", "/api/hub/tasks", "/api/hub/tasks/bot-1"}) {
     for (const std::string& body :
