@@ -73,7 +73,7 @@ Result<std::string> add_key(const std::string& path, const Principal& principal,
   if (!lock) return std::unexpected(lock.error());
 
   std::string content;
-  if (std::filesystem::exists(path)) {
+  if (is_there(path)) {
     auto text = read_private_file(path, ApiKeys::file_bytes_max);
     if (!text) return std::unexpected(text.error());
     content = *std::move(text);

@@ -3,8 +3,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "registry/errc.hpp"
 #include "registry/private_file.hpp"
@@ -80,6 +82,24 @@ TEST(PrivateDirectory, IsRefusedWhenOthersMayWrite) {
   EXPECT_FALSE(make_private_directory(directory.path("a")));
   write(directory.path("file"), "");
   EXPECT_FALSE(make_private_directory(directory.path("file")));
+}
+
+TEST(PrivateFile, IsRefusedWhenItIsAnothersAndSoIsADirectory) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  constexpr uid_t nobody = 65'534;
+  const test::TempDir files;
+  const std::string path = files.path("x");
+  ASSERT_TRUE(write_private_file(path, "x", IfPresent::replace));
+  ASSERT_TRUE(make_private_directory(files.path("d")));
+  ASSERT_EQ(::chown(path.c_str(), nobody, nobody), 0);
+  ASSERT_EQ(::chown(files.path("d").c_str(), nobody, nobody), 0);
+
+  const auto read = read_private_file(path, 100);
+  ASSERT_FALSE(read);
+  EXPECT_THAT(read.error().message(), testing::HasSubstr("another user"));
+  const auto made = make_private_directory(files.path("d"));
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().message(), testing::HasSubstr("another user"));
 }
 
 TEST(KeyFile, SeesAChangeWithinASecond) {

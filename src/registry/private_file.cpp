@@ -20,21 +20,6 @@ std::unexpected<Error> system_failure(const std::string& path) {
   return fail(std::error_code(errno, std::generic_category()), path);
 }
 
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  bool is_open() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 std::string parent_of(const std::string& path) {
   const auto parent = std::filesystem::path(path).parent_path();
   return parent.empty() ? "." : parent.string();
@@ -51,10 +36,16 @@ Result<void> write_whole(int fd, std::string_view content, const std::string& pa
   return {};
 }
 
+// Whoever owns a file may change it, whatever its mode says.
+Result<void> check_owner(const struct stat& status, const std::string& path) {
+  if (status.st_uid == ::geteuid() || status.st_uid == 0) return {};
+  return fail(Errc::bad_configuration, path + " belongs to another user");
+}
+
 // A name in a directory is durable once the directory is.
 Result<void> sync_directory(const std::string& path) {
-  const FileDescriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.is_open() || ::fsync(directory.get()) != 0) return system_failure(path);
+  const net::UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0) return system_failure(path);
   return {};
 }
 
@@ -70,18 +61,25 @@ Result<void> make_private_directory(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return system_failure(path);
   if (!S_ISDIR(status.st_mode)) return fail(Errc::bad_configuration, path + " is not a directory");
+  if (auto owned = check_owner(status, path); !owned) return owned;
   if ((status.st_mode & 022) != 0)
     return fail(Errc::bad_configuration,
                 fmt::format("others may write to {0}; run: chmod 700 {0}", path));
   return {};
 }
 
+bool is_there(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
 Result<std::string> read_private_file(const std::string& path, std::size_t bytes_max) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file.is_open()) return system_failure(path);
+  const net::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) return system_failure(path);
   struct stat status{};
   if (::fstat(file.get(), &status) != 0) return system_failure(path);
   if (!S_ISREG(status.st_mode)) return fail(Errc::bad_configuration, path + " is not a plain file");
+  if (auto owned = check_owner(status, path); !owned) return std::unexpected(owned.error());
   if ((status.st_mode & 077) != 0)
     return fail(Errc::bad_configuration,
                 fmt::format("others may read {0}; run: chmod 600 {0}", path));
@@ -101,8 +99,8 @@ Result<std::string> read_private_file(const std::string& path, std::size_t bytes
 Result<void> write_private_file(const std::string& path, std::string_view content,
                                 IfPresent if_present) {
   std::string temporary = path + ".XXXXXX";
-  const FileDescriptor file(::mkostemp(temporary.data(), O_CLOEXEC));  // makes it with mode 0600
-  if (!file.is_open()) return system_failure(path);
+  const net::UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));  // makes it with mode 0600
+  if (!file) return system_failure(path);
   Result<void> written = write_whole(file.get(), content, path);
   if (written) {
     // A link, unlike a rename, leaves what is there alone.
@@ -117,17 +115,9 @@ Result<void> write_private_file(const std::string& path, std::string_view conten
 }
 
 Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return system_failure(directory);
-  DirectoryLock lock(fd);
-  if (::flock(fd, LOCK_EX) != 0) return system_failure(directory);
-  return lock;
-}
-
-DirectoryLock::DirectoryLock(DirectoryLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-DirectoryLock::~DirectoryLock() {
-  if (fd_ >= 0) ::close(fd_);
+  net::UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::flock(fd.get(), LOCK_EX) != 0) return system_failure(directory);
+  return DirectoryLock(std::move(fd));
 }
 
 }  // namespace chatixia::registry

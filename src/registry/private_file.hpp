@@ -5,16 +5,21 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "net/unique_fd.hpp"
 
 // Files that hold secrets: only their owner may read them, and they change as a whole.
 namespace chatixia::registry {
 
 // Makes the directory with mode 0700, and its parents, where they are missing. Refuses one that
-// others may write to.
+// is another user's (root's is fine), or that others may write to.
 [[nodiscard]] Result<void> make_private_directory(const std::string& path);
 
-// Refuses a file that anyone but its owner may touch (mode & 077), or that is not a plain file.
+// Refuses a file that is another user's (root's is fine), that anyone but its owner may touch
+// (mode & 077), or that is not a plain file.
 [[nodiscard]] Result<std::string> read_private_file(const std::string& path, std::size_t bytes_max);
+
+// False as well when one cannot tell: whoever opens it next learns why.
+bool is_there(const std::string& path);
 
 enum class IfPresent { replace, keep };
 // Writes beside `path` with mode 0600, syncs, and moves it there in one step. With `keep`, a file
@@ -26,13 +31,10 @@ enum class IfPresent { replace, keep };
 class DirectoryLock {
  public:
   [[nodiscard]] static Result<DirectoryLock> take(const std::string& directory);
-  DirectoryLock(DirectoryLock&& other) noexcept;
-  DirectoryLock& operator=(DirectoryLock&&) = delete;
-  ~DirectoryLock();
 
  private:
-  explicit DirectoryLock(int fd) : fd_(fd) {}
-  int fd_;
+  explicit DirectoryLock(net::UniqueFd fd) : fd_(std::move(fd)) {}
+  net::UniqueFd fd_;
 };
 
 }  // namespace chatixia::registry

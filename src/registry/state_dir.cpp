@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -38,7 +37,7 @@ Result<StateDir> StateDir::open(std::string path) {
 
 Result<std::string> StateDir::secret(RandomSource& random) const {
   const std::string path = secret_path();
-  if (!std::filesystem::exists(path)) {
+  if (!is_there(path)) {
     const std::string fresh = crypto::to_hex(random.bytes(32)) + "\n";
     if (auto made = write_private_file(path, fresh, IfPresent::keep); !made)
       return std::unexpected(made.error());
@@ -54,7 +53,7 @@ Result<std::string> StateDir::secret(RandomSource& random) const {
 
 Result<bool> StateDir::ensure_keys(RandomSource& random) const {
   const std::string path = keys_path();
-  if (std::filesystem::exists(path)) return false;
+  if (is_there(path)) return false;
   const auto content = with_key("", make_api_key(random),
                                 {.peer = PeerId(std::string(first_peer)), .role = Role::admin});
   if (!content) return std::unexpected(content.error());
