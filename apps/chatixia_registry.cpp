@@ -1,4 +1,5 @@
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -56,18 +57,25 @@ int serve(const registry::Options& options) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const auto log_format = environment("LOG_FORMAT");
-  Log::configure({.level = parse_log_level(environment("LOG_LEVEL").value_or("info")),
-                  .json = log_format == "json"});
+int run(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const auto options = registry::parse_options(arguments, environment);
   if (!options) {
     (options.error().code == 0 ? std::cout : std::cerr) << options.error().text << '\n';
     return options.error().code;
   }
+  Log::configure({.level = options->log_level, .json = options->log_json});
   return options->command == registry::Options::Command::add_key ? make_key(*options)
                                                                  : serve(*options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "error: " << error.what() << '\n';
+    return 1;
+  }
 }

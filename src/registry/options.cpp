@@ -31,7 +31,9 @@ Environment:
   SIGNALING_SECRET                  signs tokens; made on the first start if unset
   STUN_URL, TURN_URL                servers that agents are told, separated by commas
   TURN_SECRET                       shared with coturn's static-auth-secret
-  TURN_USERNAME, TURN_PASSWORD      instead of TURN_SECRET)";
+  TURN_USERNAME, TURN_PASSWORD      instead of TURN_SECRET
+  CHATIXIA_LOG                      trace, debug, info, warning, error or off (info)
+  CHATIXIA_LOG_FORMAT               text or json (text))";
 
 // What the command line said, before it is checked.
 struct Given {
@@ -133,12 +135,26 @@ std::expected<IceConfig, Exit> ice_from(const Environment& environment) {
   return ice;
 }
 
+std::expected<void, Exit> read_log_settings(const Environment& environment, Options& options) {
+  const std::string level = environment("CHATIXIA_LOG").value_or("info");
+  options.log_level = parse_log_level(level);
+  if (options.log_level == LogLevel::info && level != "info")
+    return wrong_usage("CHATIXIA_LOG is not trace, debug, info, warning, error or off");
+  const std::string format = environment("CHATIXIA_LOG_FORMAT").value_or("text");
+  if (format != "text" && format != "json")
+    return wrong_usage("CHATIXIA_LOG_FORMAT is neither text nor json");
+  options.log_json = format == "json";
+  return {};
+}
+
 std::expected<Options, Exit> check(const Given& given, const Environment& environment) {
   const auto choose = [&](const std::string& option, std::string_view variable) {
     return option.empty() ? environment(variable).value_or("") : option;
   };
   Options options;
   options.json = given.json;
+  if (auto read = read_log_settings(environment, options); !read)
+    return std::unexpected(read.error());
   if (!given.listen.empty()) {
     const auto ip = IpAddress::parse(given.listen == "localhost" ? "127.0.0.1" : given.listen);
     if (!ip) return wrong_usage(fmt::format("--listen: \"{}\" is no IP address", given.listen));

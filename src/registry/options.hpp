@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/endpoint.hpp"
+#include "base/log.hpp"
 #include "registry/ice_config.hpp"
 #include "registry/principal.hpp"
 #include "registry/state_dir.hpp"
@@ -25,6 +26,8 @@ struct Options {
   IceConfig ice;
   bool compat_0_4 = false;
   bool json = false;
+  LogLevel log_level = LogLevel::info;
+  bool log_json = false;
 
   Principal new_key;  // of add_key
 };

@@ -46,6 +46,13 @@ TEST(Options, WinOverTheEnvironment) {
   EXPECT_EQ(parse({"--listen=::1"})->listen.to_string(), "::1");
 }
 
+TEST(Options, SayHowMuchIsLogged) {
+  const auto options = parse({}, {{"CHATIXIA_LOG", "debug"}, {"CHATIXIA_LOG_FORMAT", "json"}});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->log_level, LogLevel::debug);
+  EXPECT_TRUE(options->log_json);
+}
+
 TEST(Options, NameIceServers) {
   const auto ice =
       parse({}, {{"STUN_URL", "stun:a, stun:b"}, {"TURN_URL", "turn:c"}, {"TURN_SECRET", "x"}})
@@ -102,6 +109,8 @@ TEST(Options, RefuseWrongUsage) {
   }
   EXPECT_EQ(parse({}, {{"PORT", "http"}}).error().code, 2);
   EXPECT_EQ(parse({}, {{"COMPAT_0_4", "perhaps"}}).error().code, 2);
+  EXPECT_EQ(parse({}, {{"CHATIXIA_LOG", "warn"}}).error().code, 2);
+  EXPECT_EQ(parse({}, {{"CHATIXIA_LOG_FORMAT", "jsn"}}).error().code, 2);
 }
 
 TEST(Options, SuggestWhatMayHaveBeenMeant) {
