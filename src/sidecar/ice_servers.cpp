@@ -51,11 +51,14 @@ std::optional<ServerUrl> parse_server_url(std::string_view url) {
   return server.host.empty() ? std::nullopt : std::optional(server);
 }
 
-// Collects the answers of several look-ups; the last one to let go hands them over.
+// Collects the answers of several look-ups; the last one hands them over.
 struct Resolution {
   std::vector<rtc::ice::Server> servers;
   std::function<void(std::vector<rtc::ice::Server>)> done;
-  ~Resolution() { done(std::move(servers)); }
+  std::size_t open = 1;  // look-ups, and the one who starts them
+  void settle() {
+    if (--open == 0) done(std::move(servers));
+  }
 };
 
 }  // namespace
@@ -87,19 +90,22 @@ void resolve_servers(net::Loop& loop, const protocol::api::Config& config,
         log.info("server not used", {{"url", url}});
         continue;
       }
+      ++resolution->open;
       rtc::ice::Server server{parsed->kind, {}, entry.username, entry.credential};
       net::resolve(loop, parsed->host,
                    [resolution, server, port = parsed->port,
                     url](Result<std::vector<IpAddress>> addresses) mutable {
-                     if (!addresses || addresses->empty()) {
+                     if (addresses && !addresses->empty()) {
+                       server.address = {addresses->front(), port};
+                       resolution->servers.push_back(server);
+                     } else {
                        log.warning("server name not resolved", {{"url", url}});
-                       return;
                      }
-                     server.address = {addresses->front(), port};
-                     resolution->servers.push_back(server);
+                     resolution->settle();
                    });
     }
   }
+  loop.post([resolution] { resolution->settle(); });
 }
 
 }  // namespace chatixia::sidecar

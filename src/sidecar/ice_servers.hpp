@@ -15,7 +15,8 @@ namespace chatixia::sidecar {
 protocol::api::Config configured_servers(const Options& options, WallTime now);
 
 // Resolves the servers' names and hands over what can be used: STUN and TURN over UDP. `done` is
-// called once; servers that cannot be resolved are logged and left out.
+// called once, from the loop, and not when the loop ends before; servers that cannot be resolved
+// are logged and left out.
 void resolve_servers(net::Loop& loop, const protocol::api::Config& config,
                      std::function<void(std::vector<rtc::ice::Server>)> done);
 

@@ -139,8 +139,10 @@ void Sidecar::on_config(const protocol::api::Config& config) {
   protocol::api::Config all = configured_servers(options_, net::wall_now());
   all.ice_servers.insert(all.ice_servers.end(), config.ice_servers.begin(),
                          config.ice_servers.end());
-  resolve_servers(loop_, all, [this](std::vector<rtc::ice::Server> servers) {
-    if (stopping_ || !node_) return;
+  config_ = std::make_shared<char>();
+  const std::weak_ptr<void> current = config_;
+  resolve_servers(loop_, all, [this, current](std::vector<rtc::ice::Server> servers) {
+    if (current.expired() || stopping_ || !node_) return;
     servers_ = std::move(servers);
     node_->set_ice_servers(net::now(), servers_);
     wake();

@@ -66,6 +66,7 @@ class Sidecar {
   net::Timer address_check_;
   std::vector<Endpoint> addresses_;
   std::vector<rtc::ice::Server> servers_;
+  std::shared_ptr<void> config_;  // held for the newest on_config(); earlier ones do not count
 
   // Commands that wait for their outcome, by what settles them.
   std::unordered_map<mesh::Ticket, std::optional<std::string>> waiting_sends_;
