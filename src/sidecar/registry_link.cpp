@@ -1,5 +1,7 @@
 #include "sidecar/registry_link.hpp"
 
+#include <algorithm>
+
 #include "base/log.hpp"
 
 namespace chatixia::sidecar {
@@ -10,9 +12,20 @@ constexpr Log log("registry");
 // TURN credentials live for a day; a quarter of that leaves room for an outage.
 constexpr Duration config_refresh_interval = std::chrono::hours(6);
 
-// A registry that is missing for a moment (a restart) should be found quickly.
-constexpr mesh::Backoff::Options reconnect{.min = std::chrono::milliseconds(200),
-                                           .max = std::chrono::seconds(15)};
+// The registry took a newer connection of the same peer.
+constexpr std::uint16_t replaced_code = 4001;
+
+// The registry's paths are beside each other, also behind a proxy that gives them a prefix.
+net::Url config_url(net::Url token) {
+  constexpr std::string_view path = "/api/token";
+  token.target.resize(std::min(token.target.size(), token.target.find('?')));
+  if (token.target.ends_with(path))
+    token.target.resize(token.target.size() - path.size());
+  else
+    token.target.clear();
+  token.target += "/api/config";
+  return token;
+}
 
 }  // namespace
 
@@ -29,7 +42,7 @@ RegistryLink::RegistryLink(net::Loop& loop, Options options, RandomSource& rando
       options_(std::move(options)),
       random_(random),
       handlers_(std::move(handlers)),
-      backoff_(reconnect),
+      backoff_(options_.reconnect),
       retry_(loop, [this] { request_token(); }),
       config_refresh_(loop, [this] { request_config(); }),
       alive_(std::make_shared<bool>(true)) {}
@@ -73,20 +86,30 @@ void RegistryLink::on_token(Result<net::HttpResponse> answer) {
   if (!token) return on_lost("the answer with the token is not understood");
 
   handlers_.on_identity(PeerId(token->peer_id));
+  if (stopped_) return;
   net::WebSocket::connect(loop_, options_.signaling, token->token, {},
                           while_alive([this](auto socket) { on_socket(std::move(socket)); }));
   request_config();
 }
 
 void RegistryLink::request_config() {
-  net::Url url = options_.token;
-  url.target = "/api/config";
-  config_refresh_.expires_after(config_refresh_interval);
-  net::http_request(loop_, call("GET", url), while_alive([this](Result<net::HttpResponse> answer) {
-                      if (!answer || answer->status != 200) return;
-                      if (const auto config = protocol::api::Config::parse(answer->body))
-                        handlers_.on_config(*config);
-                    }));
+  config_refresh_.cancel();
+  net::http_request(loop_, call("GET", config_url(options_.token)),
+                    while_alive([this](const auto& answer) { on_config(answer); }));
+}
+
+void RegistryLink::on_config(const Result<net::HttpResponse>& answer) {
+  const auto config = answer ? protocol::api::Config::parse(answer->body)
+                             : Result<protocol::api::Config>(std::unexpected(answer.error()));
+  if (config && answer->status == 200) {
+    config_refresh_.expires_after(config_refresh_interval);
+    return handlers_.on_config(*config);
+  }
+  log.warning("no news of ICE servers, trying again",
+              {{"why", answer && answer->status != 200
+                           ? "the registry answered " + std::to_string(answer->status)
+                           : config.error().message()}});
+  config_refresh_.expires_after(options_.config_retry);
 }
 
 void RegistryLink::on_socket(Result<std::shared_ptr<net::WebSocket>> connected) {
@@ -94,13 +117,11 @@ void RegistryLink::on_socket(Result<std::shared_ptr<net::WebSocket>> connected) 
   socket_ = *std::move(connected);
   socket_->start({
       .on_text = while_alive([this](std::string_view text) { on_text(text); }),
-      .on_closed = while_alive([this](std::uint16_t code, const std::string& reason) {
-        on_lost("closed by the registry with " + std::to_string(code) +
-                (reason.empty() ? "" : ", " + reason));
-      }),
+      .on_closed = while_alive(
+          [this](std::uint16_t code, const std::string& reason) { on_closed(code, reason); }),
   });
-  backoff_.reset();
-  reported_ = false;
+  opened_at_ = net::now();
+  reported_.clear();
   last_error_.clear();
   log.info("connected", {{"url", options_.signaling.to_string()}});
   handlers_.on_open();
@@ -114,16 +135,32 @@ void RegistryLink::on_text(std::string_view text) {
     log.warning("an envelope is not understood", {{"why", envelope.error().message()}});
 }
 
+void RegistryLink::on_closed(std::uint16_t code, const std::string& reason) {
+  socket_ = nullptr;
+  if (net::now() - opened_at_ >= options_.settled_after) backoff_.reset();
+  if (code == replaced_code) {
+    // Each of the two would replace the other for ever: be slow about it.
+    log.error("another sidecar uses this API key; give each its own");
+    try_again("replaced by another sidecar with the same API key",
+              random_.up_to(options_.reconnect.max));
+  } else {
+    on_lost("closed by the registry with " + std::to_string(code) +
+            (reason.empty() ? "" : ", " + reason));
+  }
+  handlers_.on_closed();
+}
+
 void RegistryLink::on_lost(const std::string& reason) {
-  const bool was_open = std::exchange(socket_, nullptr) != nullptr;
+  try_again(reason, backoff_.next(random_));
+}
+
+void RegistryLink::try_again(const std::string& reason, Duration wait) {
   last_error_ = reason;
-  const Duration wait = backoff_.next(random_);
-  // One line for an outage, not one for each try.
-  if (!std::exchange(reported_, true))
+  // One line for each reason of an outage, not one for each try.
+  if (std::exchange(reported_, reason) != reason)
     log.warning("not connected, trying again",
                 {{"why", reason}, {"next_try_ms", static_cast<int>(to_ms(wait))}});
   retry_.expires_after(wait);
-  if (was_open) handlers_.on_closed();
 }
 
 void RegistryLink::send(const protocol::signaling::Envelope& envelope) {

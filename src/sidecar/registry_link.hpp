@@ -24,6 +24,12 @@ class RegistryLink {
     net::Url signaling;
     net::Url token;
     std::string api_key;
+    // A registry that is missing for a moment (a restart) should be found quickly.
+    mesh::Backoff::Options reconnect{.min = std::chrono::milliseconds(200),
+                                     .max = std::chrono::seconds(15)};
+    // A connection that lasted this long was a good one: the waits begin anew.
+    Duration settled_after = std::chrono::seconds(10);
+    Duration config_retry = std::chrono::seconds(30);
   };
   struct Handlers {
     // The peer id that the registry knows this key by; before the first on_open.
@@ -50,9 +56,12 @@ class RegistryLink {
   void request_token();
   void request_config();
   void on_token(Result<net::HttpResponse> answer);
+  void on_config(const Result<net::HttpResponse>& answer);
   void on_socket(Result<std::shared_ptr<net::WebSocket>> connected);
   void on_text(std::string_view text);
+  void on_closed(std::uint16_t code, const std::string& reason);
   void on_lost(const std::string& reason);
+  void try_again(const std::string& reason, Duration wait);
   net::HttpCall call(std::string method, net::Url url) const;
   // Callbacks of net/ may come after stop(); they look here first.
   template <class Handler>
@@ -62,13 +71,14 @@ class RegistryLink {
   Options options_;
   RandomSource& random_;
   Handlers handlers_;
-  mesh::Backoff backoff_{{}};
+  mesh::Backoff backoff_;
   net::Timer retry_;
   net::Timer config_refresh_;
   std::shared_ptr<net::WebSocket> socket_;
   std::shared_ptr<bool> alive_;
+  Instant opened_at_;
   std::string last_error_;
-  bool reported_ = false;  // the present outage is in the log
+  std::string reported_;  // what the log says of the present outage
   bool stopped_ = false;
 };
 
