@@ -97,7 +97,13 @@ class FakeTurnServer {
       return error(request, 401);
     if (request.text(AttributeType::nonce) != nonce) return error(request, 438);
     ++requests[request.method()];
-    if (refusals.contains(request.method())) return error(request, refusals[request.method()]);
+    if (refusals.contains(request.method())) {
+      const std::uint16_t code = refusals[request.method()];
+      if (code == 437) is_allocated = false;  // which is what it says
+      return error(request, code);
+    }
+    const bool is_mismatch = (request.method() == stun::Method::allocate) == is_allocated;
+    if (is_mismatch) return error(request, 437);
 
     stun::Builder builder(stun::Class::success, request.method(), request.transaction_id());
     const auto peer = request.xor_address(AttributeType::xor_peer_address);

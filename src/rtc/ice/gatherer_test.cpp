@@ -248,7 +248,7 @@ TEST_F(GathererTest, NewCredentialsServeTheNextAllocation) {
   turn.password = "secret2";
   run_for(10min);
   EXPECT_EQ(taken<Gatherer::CandidateLost>().size(), 2u);  // and where it had seen us
-  EXPECT_EQ(turn.requests[stun::Method::allocate], 2);
+  EXPECT_GE(turn.requests[stun::Method::allocate], 2);
   EXPECT_THAT(candidates(), ::testing::Contains("relay 203.0.113.5:50001"));
 }
 

@@ -75,7 +75,7 @@ Buffer Client::encode_request(const stun::TransactionId& id, Kind kind,
                               const Endpoint& peer) const {
   static constexpr stun::Method methods[] = {stun::Method::allocate, stun::Method::refresh,
                                              stun::Method::create_permission,
-                                             stun::Method::channel_bind};
+                                             stun::Method::channel_bind, stun::Method::refresh};
   stun::Builder builder(stun::Class::request, methods[static_cast<std::size_t>(kind)], id);
   switch (kind) {
     case Kind::allocate:
@@ -84,7 +84,10 @@ Buffer Client::encode_request(const stun::TransactionId& id, Kind kind,
         builder.u32(AttributeType::requested_address_family, family_v6);
       break;
     case Kind::refresh:
-      builder.u32(AttributeType::lifetime, ended_ ? 0 : lifetime_seconds);
+      builder.u32(AttributeType::lifetime, lifetime_seconds);
+      break;
+    case Kind::release:
+      builder.u32(AttributeType::lifetime, 0);
       break;
     case Kind::permission:
       builder.xor_address(AttributeType::xor_peer_address, peer);
@@ -108,10 +111,9 @@ void Client::start_request(Instant now, Kind kind, const Endpoint& peer, int att
   const stun::TransactionId id = stun::make_transaction_id(*random_);
   Transmit transmit{options_.local, options_.server, encode_request(id, kind, peer)};
   transmits_.push_back(transmit);
-  requests_.push_back(
-      {stun::ClientTransaction(id, std::move(transmit),
-                               kind == Kind::allocate ? allocate_policy : request_policy, now),
-       kind, peer, attempt});
+  requests_.push_back({stun::ClientTransaction(id, std::move(transmit),
+                                               relayed_ ? request_policy : allocate_policy, now),
+                       kind, peer, attempt});
 }
 
 bool Client::has_request(Kind kind, const Endpoint& peer) const {
@@ -130,12 +132,15 @@ Client::Handled Client::handle_datagram(Instant now, const Datagram& datagram) {
   if (!stun::looks_like_stun(datagram.bytes)) return NotMine{};
   const auto message = stun::Message::parse(datagram.bytes);
   if (!message) return NotMine{};
-  if (message->message_class() == stun::Class::indication) return on_data(*message);
+  const bool is_understood = message->unknown_required().empty();
+  if (message->message_class() == stun::Class::indication)
+    return is_understood ? on_data(*message) : Consumed{};
 
   const auto found = std::find_if(requests_.begin(), requests_.end(), [&](const Request& request) {
     return request.transaction.matches(*message);
   });
   if (found == requests_.end()) return NotMine{};
+  if (!is_understood) return Consumed{};  // RFC 8489, section 6.3.3
   // Whoever does not know the key cannot confirm anything: RFC 8489, section 9.2.5.
   if (message->message_class() == stun::Class::success &&
       !(authentication_ && message->verify_integrity(authentication_->key)))
@@ -169,6 +174,9 @@ void Client::on_success(Instant now, const Request& request, const stun::Message
         channel->state = Channel::State::bound;
         channel->bound_at = now;
       }
+      break;
+    case Kind::release:
+      start_request(now, Kind::allocate, {}, 1);
       break;
   }
 }
@@ -206,14 +214,24 @@ void Client::on_error(Instant now, const Request& request, const stun::Message& 
       return on_refused(now, request, "the TURN server's challenge cannot be answered");
     return start_request(now, request.kind, request.peer, request.attempt + 1);
   }
-  if (code == 437) return fail(explain(error));
+  if (code == 437) return on_mismatch(now, request, explain(error));
   on_refused(now, request, explain(error));
+}
+
+// RFC 8656, section 7.4: 437 to an Allocate means that these addresses have an allocation, which
+// somebody before us on this port has left behind.
+void Client::on_mismatch(Instant now, const Request& request, std::string reason) {
+  if (request.kind == Kind::release) return start_request(now, Kind::allocate, {}, 1);
+  if (request.kind != Kind::allocate || std::exchange(cleared_, true))
+    return fail(std::move(reason));
+  start_request(now, Kind::release, {}, 1);
 }
 
 void Client::on_refused(Instant now, const Request& request, const std::string& reason) {
   switch (request.kind) {
     case Kind::allocate:
     case Kind::refresh:
+    case Kind::release:
       fail(reason);
       break;
     case Kind::permission:
@@ -245,7 +263,7 @@ void Client::release(Instant now) {
   if (ended_) return;
   ended_ = true;
   requests_.clear();
-  if (relayed_) start_request(now, Kind::refresh, {}, attempts_max);
+  if (relayed_) start_request(now, Kind::release, {}, attempts_max);
   requests_.clear();  // one packet; if it is lost, the allocation ends by itself
   relayed_.reset();
 }

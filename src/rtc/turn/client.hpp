@@ -38,7 +38,7 @@ class Client {
 
   struct Allocated {
     Endpoint relayed;
-    std::optional<Endpoint> mapped;
+    std::optional<Endpoint> mapped;  // our address as the server sees it
   };
   struct Failed {
     std::string reason;
@@ -68,7 +68,7 @@ class Client {
   const Endpoint& server() const { return options_.server; }
 
  private:
-  enum class Kind { allocate, refresh, permission, channel };
+  enum class Kind { allocate, refresh, permission, channel, release };
   struct Request {
     stun::ClientTransaction transaction;
     Kind kind = Kind::allocate;
@@ -98,6 +98,7 @@ class Client {
   void on_error(Instant now, const Request& request, const stun::Message& message);
   void on_allocated(Instant now, const stun::Message& message);
   bool take_challenge(const stun::Message& message);
+  void on_mismatch(Instant now, const Request& request, std::string reason);
   void on_refused(Instant now, const Request& request, const std::string& reason);
   void fail(std::string reason);
 
@@ -112,7 +113,8 @@ class Client {
   RandomSource* random_;
   std::optional<Authentication> authentication_;
   std::optional<Endpoint> relayed_;
-  bool ended_ = false;  // failed or released
+  bool ended_ = false;    // failed or released
+  bool cleared_ = false;  // an allocation that an earlier client left behind was given back
   Instant refresh_at_ = never;
   Instant maintain_at_ = never;
   std::vector<Request> requests_;

@@ -125,6 +125,31 @@ TEST_F(TurnClient, EndsWhenChallengesNeverEnd) {
   EXPECT_EQ(server.requests[Method::refresh], 4);
 }
 
+TEST_F(TurnClient, GivesBackWhatAnEarlierRunLeftBehind) {
+  start();
+  ASSERT_TRUE(allocated);
+  allocated.reset();
+  start();  // from the same port, without a release
+  EXPECT_TRUE(allocated);
+  EXPECT_EQ(failure, "");
+  EXPECT_EQ(server.last_lifetime, 0u);
+}
+
+TEST_F(TurnClient, DiscardsWhatItDoesNotUnderstand) {
+  start();
+  send(peer, "x");
+  ASSERT_EQ(server.relayed.size(), 1u);
+  const auto data = [&](rtc::stun::AttributeType more) {
+    return stun::Builder(stun::Class::indication, Method::data, {})
+        .xor_address(stun::AttributeType::xor_peer_address, peer)
+        .bytes(stun::AttributeType::data, as_bytes("from peer"))
+        .flag(more)
+        .take();
+  };
+  EXPECT_TRUE(receive(data(static_cast<stun::AttributeType>(0xfabc))));
+  EXPECT_FALSE(receive(data(static_cast<stun::AttributeType>(0x7abc))));
+}
+
 TEST_F(TurnClient, EndsWhenAChallengeIsLargerThanRfc8489Allows) {
   server.nonce = std::string(763, 'n');
   start();
