@@ -281,6 +281,9 @@ void Agent::handle_stun(Instant now, const Datagram& datagram) {
   if (state_->is_stopped()) return;
   const auto message = stun::Message::parse(datagram.bytes);
   if (!message || message->method() != stun::Method::binding) return;
+  // RFC 8489, sections 6.3.2 and 6.3.3; what a request holds is answered.
+  if (message->message_class() != stun::Class::request && !message->unknown_required().empty())
+    return;
   switch (message->message_class()) {
     case stun::Class::request:
       state_->on_request(now, datagram, *message);

@@ -39,10 +39,10 @@ struct Path {
 enum class CheckOutcome {
   in_progress,
   succeeded,
-  timed_out,
+  timed_out,  // or given up before
   error_response,
-  role_conflict,
-  unexpected_source
+  role_conflict,     // answered with 487
+  unexpected_source  // answered from or to other addresses than those of the check
 };
 
 // One connectivity check as it went, for people who ask why a link is slow or relayed.

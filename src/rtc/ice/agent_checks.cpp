@@ -32,8 +32,9 @@ void Agent::State::start_check(Instant now, CandidatePair& pair, bool is_nominat
   record.nominating = is_nominating;
   const stun::Retransmission policy{options.check_timeout, options.check_transmissions};
   if (checks.size() == checks_max) {
-    fail_check(now, checks.front(), CheckOutcome::timed_out);
+    const Check oldest = std::move(checks.front());
     checks.erase(checks.begin());
+    fail_check(now, oldest, CheckOutcome::timed_out);
   }
   checks.push_back({stun::ClientTransaction(id, std::move(request), policy, now), pair.id, role,
                     is_nominating, log.start(std::move(record))});
@@ -62,6 +63,7 @@ void Agent::State::on_response(Instant now, const Datagram& datagram,
     if (message.message_class() == stun::Class::success) {
       selected->on_response(message.transaction_id(), now);
       challenge.reset();
+      end_search(now);
     }
     return;
   }
@@ -88,6 +90,7 @@ void Agent::State::on_success(Instant now, const Check& check, const stun::Messa
   const auto mapped = message.xor_address(stun::AttributeType::xor_mapped_address);
   if (!mapped) return fail_check(now, check, CheckOutcome::error_response);
   log.finish(check.record, now, CheckOutcome::succeeded);
+  if (check.nominating && nominating == check.pair) nominating.reset();
   CandidatePair* const pair = list.find(check.pair);
   if (!pair) return;
 
@@ -104,9 +107,9 @@ void Agent::State::on_success(Instant now, const Check& check, const stun::Messa
   if (is_selected_now() && selected->subject().pair == pair->id) {
     selected->on_confirmed(now);
     challenge.reset();
+    end_search(now);
   }
   if (check.nominating) {
-    nominating.reset();
     if (role == Role::controlling && check.role == Role::controlling) {
       pair->nominated = true;
       select(now, *pair);

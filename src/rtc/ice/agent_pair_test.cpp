@@ -253,6 +253,27 @@ TEST(AgentPair, FallsBackToAnotherPairWhenTheSelectedOneDies) {
   EXPECT_FALSE(pair.a.disconnected_at || pair.b.disconnected_at);
 }
 
+TEST(AgentPair, OneLostConsentCheckCostsFewPackets) {
+  IcePair pair;
+  pair.a.add_host(pair.now, at("192.0.2.1:1000"));
+  pair.b.add_host(pair.now, at("192.0.2.2:2000"));
+  for (int i = 1; i <= 4; ++i) {  // addresses that nobody can reach
+    const auto preference = static_cast<std::uint16_t>(60000 - i);
+    pair.a.add_local(pair.now, host_candidate(at(fmt::format("10.1.0.{}:1", i)), preference));
+    pair.b.add_local(pair.now, host_candidate(at(fmt::format("10.2.0.{}:1", i)), preference));
+  }
+  pair.exchange();
+  ASSERT_TRUE(pair.run_until_selected());
+  pair.run_for(30s);
+  const std::size_t quiet = pair.network.sent();
+  pair.network.loss = 1;
+  pair.run_while([&] { return pair.network.sent() == quiet; }, pair.now + 10s);
+  pair.network.loss = 0;
+  pair.run_for(10s);
+  EXPECT_TRUE(has_same_pair(pair));
+  EXPECT_LT(pair.network.sent() - quiet, 30u);
+}
+
 TEST(AgentPair, LeavesAPathWhoseLocalAddressIsGone) {
   IcePair pair;
   pair.a.add_host(pair.now, at("192.0.2.1:1000"));

@@ -37,7 +37,7 @@ void Agent::State::on_request(Instant now, const Datagram& datagram, const stun:
     return;
   }
   const auto fields = read_check(message);
-  if (!fields || !resolve_role_conflict(datagram, message)) return;
+  if (!fields || !resolve_role_conflict(datagram, message, *fields)) return;
 
   send(back, encode_check_success(message.transaction_id(), datagram.remote, local));
   authenticated.add(datagram.local, datagram.remote);
@@ -54,11 +54,11 @@ void Agent::State::on_request(Instant now, const Datagram& datagram, const stun:
 
 // Both sides claim one role: the larger tie-breaker becomes controlling. RFC 8445, section
 // 7.3.1.1. False when the check was answered with 487 and ends there.
-bool Agent::State::resolve_role_conflict(const Datagram& datagram, const stun::Message& message) {
+bool Agent::State::resolve_role_conflict(const Datagram& datagram, const stun::Message& message,
+                                         const CheckFields& fields) {
   const auto theirs = sender_role(message);
   if (!theirs || *theirs != role) return true;
-  const auto fields = read_check(message);
-  const bool ours_is_larger = tie_breaker >= fields->tie_breaker;
+  const bool ours_is_larger = tie_breaker >= fields.tie_breaker;
   const bool we_keep = ours_is_larger == (role == Role::controlling);
   if (we_keep) {
     send({datagram.local, datagram.remote},

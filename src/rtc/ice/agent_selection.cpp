@@ -87,12 +87,29 @@ void Agent::State::select(Instant now, CandidatePair& pair) {
   // What could not replace this pair needs no more checks.
   const std::uint64_t priority = pair.priority;
   const int relays = relayed_ends(path);
-  list.remove_if([&](const CandidatePair& other) {
-    return other.is_unfinished() && (other.priority < priority ||
-                                     (role == Role::controlling && relayed_ends(other) >= relays));
+  stop_checking(now, [&](const CandidatePair& other) {
+    return other.priority < priority ||
+           (role == Role::controlling && relayed_ends(other) >= relays);
   });
+}
+
+// An answer may still come to what is under way, and then changes nothing.
+void Agent::State::stop_checking(Instant now,
+                                 const std::function<bool(const CandidatePair&)>& is_needless) {
+  list.remove_if(
+      [&](const CandidatePair& pair) { return pair.is_unfinished() && is_needless(pair); });
   for (Check& check : checks)
     if (!list.find(check.pair)) check.transaction.cancel_retransmissions(now);
+}
+
+// The selected path has answered again.
+void Agent::State::end_search(Instant now) {
+  if (!searching_since || !is_selected_now() || is_gone(selected->path().local)) return;
+  searching_since.reset();
+  nominate_at.reset();
+  stop_checking(now, [&](const CandidatePair& pair) {
+    return pair.id != selected->subject().pair && !is_wanted(pair.local, pair.remote);
+  });
 }
 
 void Agent::State::challenge_selected(Instant now, CandidatePair& pair) {
@@ -125,9 +142,8 @@ void Agent::State::handle_consent(Instant now) {
   }
   const bool check_is_due = selected->check_is_due(now);
   if (check_is_due) send_consent_check(now);
-  if (!selected->is_suspect(now) && !is_gone(selected->path().local))
-    searching_since.reset();
-  else if (!searching_since || (check_is_due && !list.has_unfinished_above(0)))
+  if (!selected->is_suspect(now) && !is_gone(selected->path().local)) return;
+  if (!searching_since || (check_is_due && !list.has_unfinished_above(0)))
     look_for_another_path(now);
 }
 

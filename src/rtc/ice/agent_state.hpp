@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -92,7 +93,8 @@ struct Agent::State {
 
   // agent_requests.cpp
   void on_request(Instant now, const Datagram& datagram, const stun::Message& message);
-  bool resolve_role_conflict(const Datagram& datagram, const stun::Message& message);
+  bool resolve_role_conflict(const Datagram& datagram, const stun::Message& message,
+                             const CheckFields& fields);
   void on_early_check(EarlyCheck check);
   void on_check(Instant now, const Candidate& local_candidate, const Endpoint& from,
                 const CheckFields& fields);
@@ -119,6 +121,8 @@ struct Agent::State {
   void handle_consent(Instant now);
   void send_consent_check(Instant now);
   void look_for_another_path(Instant now);
+  void end_search(Instant now);
+  void stop_checking(Instant now, const std::function<bool(const CandidatePair&)>& is_needless);
   void handle_challenge(Instant now);
   void handle_give_up(Instant now);
   bool is_selected_now() const { return selected && selected->subject().pair != 0; }

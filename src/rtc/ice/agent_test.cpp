@@ -413,6 +413,66 @@ TEST_F(AgentTest, ThePeersChecksDoNotStandForConsent) {
   EXPECT_EQ(agent->route(), std::nullopt);
 }
 
+TEST_F(AgentTest, NominatesAnotherPairWhenTheNominatedOneWasForgotten) {
+  make(Role::controlling);
+  agent->set_remote_credentials(now, theirs);
+  receive(check(), at("198.51.100.9:9"));
+  answer(sent());
+  const auto nominating = sent();
+  ASSERT_EQ(count_requests(nominating), 1);
+  for (std::uint16_t port = 1; port <= 16; ++port) {
+    receive(check(), {IpAddress::v4(0xc6336401), port});
+    sent();
+  }
+  answer(nominating);
+  ASSERT_FALSE(agent->is_selected());
+  receive(check(), at("198.51.100.10:10"));
+  answer_all(50ms);
+  EXPECT_TRUE(agent->is_selected());
+}
+
+TEST_F(AgentTest, ChecksAPairAgainThatManyChecksHavePushedOut) {
+  make(Role::controlled);
+  const Endpoint other = at("192.0.2.3:3000");
+  agent->set_remote_credentials(now, theirs);
+  agent->add_remote_candidate(now, host_candidate(remote, 9));
+  agent->add_remote_candidate(now, host_candidate(other, 1));
+  for (int i = 0; i < 250; ++i) {
+    now += 5ms;
+    agent->handle_timeout(now);
+    receive(check(false, Role::controlling), other);
+  }
+  sent();
+  receive(check(true, Role::controlling), other);
+  now += 5ms;
+  agent->handle_timeout(now);
+  answer(sent());
+  ASSERT_TRUE(agent->is_selected());
+  // The path falls silent, and every pair is tried again.
+  int to_first = 0;
+  const Instant end = now + 10s;
+  while (now < end) {
+    now = std::min(end, agent->next_timeout());
+    agent->handle_timeout(now);
+    for (const Transmit& transmit : sent()) to_first += transmit.remote == remote;
+  }
+  EXPECT_GT(to_first, 0);
+}
+
+TEST_F(AgentTest, DiscardsAnAnswerThatItDoesNotUnderstand) {
+  make(Role::controlling);
+  describe();
+  const auto out = sent();
+  const auto id = stun::Message::parse(out[0].bytes)->transaction_id();
+  receive(stun::Builder(stun::Class::success, stun::Method::binding, id)
+              .xor_address(AttributeType::xor_mapped_address, local)
+              .flag(static_cast<AttributeType>(0x7abc))
+              .integrity(as_bytes(theirs.password))
+              .take(),
+          remote);
+  EXPECT_EQ(agent->log()[0].outcome, CheckOutcome::in_progress);
+}
+
 TEST_F(AgentTest, FailsWithAReasonWhenThePeerNamesNoAddress) {
   make(Role::controlling);
   agent->set_remote_credentials(now, theirs);

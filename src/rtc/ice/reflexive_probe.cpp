@@ -43,7 +43,9 @@ bool ReflexiveProbe::handle_datagram(Instant now, const Datagram& datagram) {
   if (!question_ || datagram.remote != server_ || datagram.local != base_) return false;
   const auto message = stun::Message::parse(datagram.bytes);
   if (!message || !question_->matches(*message)) return false;
-  if (message->message_class() != stun::Class::success) return true;  // as good as no answer
+  // As good as no answer: RFC 8489, section 6.3.3.
+  if (message->message_class() != stun::Class::success || !message->unknown_required().empty())
+    return true;
   const auto mapped = message->xor_address(stun::AttributeType::xor_mapped_address);
   if (!mapped || mapped->ip.is_v4() != base_.ip.is_v4() || mapped->port == 0) return true;
   mapped_ = *mapped;
