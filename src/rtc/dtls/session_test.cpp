@@ -319,6 +319,65 @@ TEST_F(DtlsPair, GarbageNeitherEndsNorDisturbsASession) {
   EXPECT_THAT(server.packets, ::testing::ElementsAre(bytes_of("good")));
 }
 
+TEST_F(DtlsPair, RecordsOfAnEarlierSessionAndPiecesDisturbNoHandshake) {
+  start();
+  ASSERT_TRUE(connect());
+  client.session->send(bytes_of("old"));
+  const Buffer record = *client.session->poll_transmit();
+  client.session->close();
+  const Buffer goodbye = *client.session->poll_transmit();
+
+  const auto disturb = [&](End& end) {
+    for (std::size_t i = 0; i < record.size(); ++i) {
+      Buffer bad = record;
+      bad[i] ^= 0x41;
+      end.session->handle_datagram(now, bad);
+    }
+    for (const Buffer& old : {record, goodbye}) {
+      for (std::size_t size = 0; size <= old.size(); ++size)
+        end.session->handle_datagram(now, Bytes(old).first(size));
+    }
+    end.session->handle_datagram(now, Buffer(2000, 0x17));
+    collect(end);
+  };
+  for (std::size_t disturbed = 0; disturbed <= 4; ++disturbed) {
+    client = {};
+    server = {};
+    start();
+    for (std::size_t flight = 0; flight <= 4; ++flight) {
+      if (flight == disturbed) {
+        disturb(client);
+        disturb(server);
+      }
+      if (flight < 4)
+        transfer(flight % 2 == 0 ? client : server, flight % 2 == 0 ? server : client);
+    }
+    EXPECT_TRUE(client.session->is_connected() && server.session->is_connected())
+        << "before flight " << disturbed << ": " << client.failure() << server.failure();
+    client.session->send(bytes_of("good"));
+    exchange();
+    EXPECT_THAT(server.packets, ::testing::ElementsAre(bytes_of("good")));
+  }
+}
+
+TEST_F(DtlsPair, PiecesOfAFlightDisturbNoHandshake) {
+  start();
+  for (bool more = true; more;) {
+    more = false;
+    for (auto [from, to] : {std::pair(&client, &server), std::pair(&server, &client)}) {
+      while (auto datagram = from->session->poll_transmit()) {
+        more = true;
+        for (std::size_t size = 0; size < datagram->size(); ++size)
+          to->session->handle_datagram(now, Bytes(*datagram).first(size));
+        to->session->handle_datagram(now, *datagram);
+      }
+      collect(*to);
+    }
+  }
+  EXPECT_TRUE(client.session->is_connected() && server.session->is_connected())
+      << client.failure() << server.failure();
+}
+
 TEST_F(DtlsPair, AReplayedRecordIsDropped) {
   start();
   ASSERT_TRUE(connect());
