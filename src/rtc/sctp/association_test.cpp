@@ -135,6 +135,19 @@ class SctpPair : public ::testing::Test {
   std::size_t packet_bytes_max = 0;
 };
 
+TEST_F(SctpPair, RepeatsItsFirstPacketsInTime) {
+  make();
+  int lost = 0;
+  drops = [&](const Buffer&) { return lost++ < 4; };  // two of each side
+  const Instant began = now;
+  a->connect(now);
+  b->connect(now);
+  run(10s, [&] {
+    return !a.all<Association::Connected>().empty() && !b.all<Association::Connected>().empty();
+  });
+  EXPECT_LE(now - began, 500ms + 1s + 20ms + 4 * delay);
+}
+
 TEST_F(SctpPair, ConnectsWhenBothSidesOpenAtOnce) {
   make();
   a->connect(now);

@@ -138,7 +138,9 @@ Instant UsrsctpAssociation::next_timeout() const {
   if (!mailbox_.packets.empty() || !events_.empty()) return engine_.now();
   if (phase_ == Phase::closed || phase_ == Phase::idle) return never;
   if (mailbox_.readable || flush_due_) return engine_.now();
-  const bool busy = engine_.now() - last_traffic_ < idle_tick || buffered_bytes() > 0;
+  // Nothing is buffered while INIT or SHUTDOWN is repeated.
+  const bool busy = phase_ != Phase::connected || engine_.now() - last_traffic_ < idle_tick ||
+                    buffered_bytes() > 0;
   return engine_.next_tick(busy ? busy_tick : idle_tick);
 }
 
