@@ -5,6 +5,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "base/log_line.hpp"
+#include "base/utf8.hpp"
+
 namespace chatixia {
 namespace {
 
@@ -38,52 +41,60 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+// Nothing that a terminal would act on comes out: no control character, and none of U+0080 to
+// U+009F. What is no UTF-8 would make JSON invalid; its bytes are told one by one.
 void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    if (c == '"' || c == '\\')
-      (out += '\\') += c;
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+  const bool is_text = is_utf8(text);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    auto byte = static_cast<unsigned char>(text[i]);
+    if (byte == '"' || byte == '\\') {
+      (out += '\\') += text[i];
+      continue;
+    }
+    bool is_control = byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !is_text);
+    if (is_text && byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0) {
+      byte = static_cast<unsigned char>(text[++i]);
+      is_control = true;
+    }
+    if (is_control)
+      out += fmt::format("\\u{:04x}", byte);
     else
-      out += c;
+      out += text[i];
   }
 }
 
 bool is_plain(std::string_view value) {
   if (value.empty()) return false;
   for (const char c : value)
-    if (c <= ' ' || c == '"' || c == '=' || c == 0x7f) return false;
+    if (c <= ' ' || c > '~' || c == '"' || c == '=') return false;
   return true;
 }
 
 void write(LogLevel level, std::string_view scope, std::string_view event, Log::Fields fields) {
   const auto native = spdlog_level(level);
   if (!logger().should_log(native)) return;
-  std::string line;
-  if (as_json) {
-    line = fmt::format(R"("scope":"{}","event":"{}")", scope, event);
-    for (const LogField& field : fields) {
-      line += fmt::format(R"(,"{}":")", field.name);
-      append_escaped(line, field.value);
-      line += '"';
-    }
-  } else {
-    line = fmt::format("{}: {}", scope, event);
-    for (const LogField& field : fields) {
-      line += fmt::format(" {}=", field.name);
-      if (is_plain(field.value)) {
-        line += field.value;
-      } else {
-        line += '"';
-        append_escaped(line, field.value);
-        line += '"';
-      }
-    }
-  }
+  const std::string line = format_log_line(as_json, scope, event, fields);
   logger().log(native, spdlog::string_view_t(line));
 }
 
 }  // namespace
+
+std::string format_log_line(bool json, std::string_view scope, std::string_view event,
+                            Log::Fields fields) {
+  std::string line = json ? fmt::format(R"("scope":"{}","event":"{}")", scope, event)
+                          : fmt::format("{}: {}", scope, event);
+  for (const LogField& field : fields) {
+    line += json ? fmt::format(R"(,"{}":)", field.name) : fmt::format(" {}=", field.name);
+    if (!json && is_plain(field.value)) {
+      line += field.value;
+      continue;
+    }
+    line += '"';
+    append_escaped(line, field.value);
+    line += '"';
+  }
+  return line;
+}
 
 void Log::trace(std::string_view event, Fields fields) const {
   write(LogLevel::trace, scope_, event, fields);
