@@ -7,6 +7,8 @@
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 
+#include "crypto/encoding.hpp"
+
 namespace chatixia::crypto {
 
 namespace {
@@ -55,24 +57,16 @@ bool set_names(X509* certificate) {
          X509_set_issuer_name(certificate, name) == 1;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
 }  // namespace
 
 std::optional<Fingerprint> Fingerprint::parse(std::string_view hex_with_colons) {
   Fingerprint fingerprint;
   if (hex_with_colons.size() != fingerprint.sha256.size() * 3 - 1) return std::nullopt;
   for (std::size_t i = 0; i < fingerprint.sha256.size(); ++i) {
-    const int high = hex_digit(hex_with_colons[3 * i]);
-    const int low = hex_digit(hex_with_colons[3 * i + 1]);
+    const auto byte = from_hex(hex_with_colons.substr(3 * i, 2));
     const bool last = i + 1 == fingerprint.sha256.size();
-    if (high < 0 || low < 0 || (!last && hex_with_colons[3 * i + 2] != ':')) return std::nullopt;
-    fingerprint.sha256[i] = static_cast<std::uint8_t>(high << 4 | low);
+    if (!byte || (!last && hex_with_colons[3 * i + 2] != ':')) return std::nullopt;
+    fingerprint.sha256[i] = byte->front();
   }
   return fingerprint;
 }
