@@ -53,7 +53,6 @@ class DataTransport {
                     Bytes message);
   void close_channel(Instant now, datachannel::ChannelId channel);
   std::size_t buffered_bytes() const;
-  std::size_t channel_count() const { return channels_ ? channels_->size() : 0; }
 
   // Sends what can leave at once, then ABORT and close_notify.
   void close(Instant now);

@@ -35,7 +35,6 @@ class ClientTransaction {
 
   // No more repeats; a late response still counts until the last wait is over.
   void cancel_retransmissions(Instant now);
-  bool is_cancelled() const { return cancelled_; }
 
   const TransactionId& id() const { return id_; }
   const Transmit& request() const { return request_; }

@@ -58,7 +58,6 @@ TEST(ClientTransaction, MeasuresOnlyRequestsThatWereSentOnce) {
 TEST(ClientTransaction, CancelledItOnlyWaits) {
   ClientTransaction transaction = make({100ms, 7, 16});
   transaction.cancel_retransmissions(start + 10ms);
-  EXPECT_TRUE(transaction.is_cancelled());
   EXPECT_EQ(transaction.next_timeout(), start + 1610ms);
   transaction.cancel_retransmissions(start + 20ms);
   EXPECT_EQ(transaction.next_timeout(), start + 1610ms);
