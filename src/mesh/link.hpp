@@ -14,6 +14,7 @@
 
 namespace chatixia::mesh {
 
+// Connecting counts the wait for the next try; closed is a link that nothing will be tried for.
 enum class LinkState { connecting, open, closed };
 
 // One link as people want to see it.
@@ -27,7 +28,7 @@ struct LinkReport {
   std::size_t buffered_bytes = 0;
   std::uint64_t messages_sent = 0;
   std::uint64_t messages_received = 0;
-  std::uint64_t messages_refused = 0;  // not UTF-8 text, or on a channel that is not ours
+  std::uint64_t messages_refused = 0;  // not text, or on a channel that is not ours
 };
 
 // Names one accepted send, so that a later outcome can be matched.

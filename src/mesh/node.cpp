@@ -178,8 +178,4 @@ std::vector<LinkReport> Node::links() const {
   return reports;
 }
 
-bool Node::has_link(const PeerId& peer) const {
-  return state_->links.contains(peer);
-}
-
 }  // namespace chatixia::mesh

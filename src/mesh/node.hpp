@@ -107,7 +107,6 @@ class Node {
 
   std::vector<PeerId> open_peers() const;
   std::vector<LinkReport> links() const;
-  bool has_link(const PeerId& peer) const;
 
  private:
   struct State;

@@ -190,13 +190,14 @@ void Node::State::on_connection_event(Instant now, Link& link, PeerConnection::E
 void Node::State::on_channel_opened(Instant now, Link& link,
                                     const PeerConnection::ChannelOpened& opened) {
   if (opened.options.label != mesh_channel_label) return;
-  const bool was_open = link.is_open();
+  // Messages of a first channel may be under way still.
+  if (link.is_open()) return;
   link.channel = opened.channel;
   link.open_by = never;
   link.retry.reset();
   link.connect_wanted = false;
   links_changed = true;
-  if (!was_open) events.emplace_back(PeerConnected{link.report()});
+  events.emplace_back(PeerConnected{link.report()});
   flush(now, link);
 }
 

@@ -269,6 +269,48 @@ TEST_F(JoinedNodes, AStrangersDatagramReachesNoLink) {
   EXPECT_FALSE(a->poll_transmit());
 }
 
+TEST_F(JoinedNodes, ASecondMeshChannelDoesNotReplaceTheFirst) {
+  using rtc::peer::PeerConnection;
+  Host& a = add("a", {at("192.0.2.1:4000")});
+  const Endpoint address = at("192.0.2.7:4000");
+  PeerConnection foreign({.certificate = &certificate()}, random, now);
+  foreign.add_local_candidate(now, {.type = rtc::ice::CandidateType::host,
+                                    .foundation = "1",
+                                    .priority = 1000,
+                                    .address = address,
+                                    .base = address});
+  for (int i = 0; i < 2; ++i)
+    ASSERT_TRUE(foreign.open_channel(now, {.label = std::string(mesh_channel_label)}));
+  protocol::signaling::Envelope offer;
+  offer.type = "offer";
+  offer.peer_id = "browser";
+  offer.payload = protocol::signaling::Description{foreign.create_offer(now)}.encode();
+  a->handle_signal(now, offer);
+
+  std::vector<rtc::peer::ChannelId> channels;
+  bool is_sent = false;
+  for (int round = 0; round < 50; ++round, now += 10ms) {
+    while (auto envelope = a->poll_signal())
+      if (envelope->type == "answer")
+        ASSERT_TRUE(foreign.set_answer(
+            now, protocol::signaling::Description::parse(envelope->payload)->sdp));
+    while (auto transmit = a->poll_transmit())
+      foreign.handle_datagram(now, {address, transmit->local, transmit->bytes});
+    while (auto transmit = foreign.poll_transmit())
+      a->handle_datagram(now, {transmit->remote, address, transmit->bytes});
+    while (auto event = foreign.poll_event())
+      if (const auto* opened = std::get_if<PeerConnection::ChannelOpened>(&*event))
+        channels.push_back(opened->channel);
+    if (channels.size() == 2 && round > 40 && !std::exchange(is_sent, true))
+      EXPECT_TRUE(foreign.send(now, channels[0], rtc::peer::MessageKind::text, as_bytes("{}")));
+    if (foreign.next_timeout() <= now) foreign.handle_timeout(now);
+    if (a->next_timeout() <= now) a->handle_timeout(now);
+  }
+  carry();
+  ASSERT_EQ(channels.size(), 2u);
+  EXPECT_EQ(a.all<Node::MessageReceived>().size(), 1u);
+}
+
 TEST_F(JoinedNodes, NamesItsCandidatesAgainAfterTheRegistryWasAway) {
   Host& a = add("a", {at("192.0.2.1:4000")});
   ASSERT_TRUE(a->connect(now, PeerId("elsewhere")));

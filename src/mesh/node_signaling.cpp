@@ -2,6 +2,7 @@
 
 #include "mesh/node.hpp"
 #include "mesh/node_state.hpp"
+#include "protocol/errors.hpp"
 
 namespace chatixia::mesh {
 
@@ -34,8 +35,9 @@ void Node::State::signal(std::string_view type, const Link* to, std::string payl
 }
 
 void Node::State::send_candidate(Link& link, std::string line) {
-  signal(signaling::type::ice_candidate, &link,
-         signaling::IceCandidate{std::move(line), "0", std::uint16_t{0}}.encode());
+  signal(
+      signaling::type::ice_candidate, &link,
+      signaling::IceCandidate{std::move(line), link.connection->mid(), std::uint16_t{0}}.encode());
 }
 
 // Those that the description we sent does not name; they may have been lost with the registry.
@@ -152,7 +154,8 @@ void Node::State::on_candidate(Instant now, const PeerId& from, std::string_view
 
 void Node::State::on_refusal(Instant now, std::string_view payload) {
   const auto refusal = signaling::Refusal::parse(payload);
-  if (!refusal || refusal->code != "unknown_peer" || !refusal->target_id) return;
+  if (!refusal || refusal->code != protocol::error_code::unknown_peer || !refusal->target_id)
+    return;
   const PeerId peer(*refusal->target_id);
   present.erase(peer);
   Link* link = find(peer);

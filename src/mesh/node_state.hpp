@@ -1,6 +1,7 @@
 #pragma once
 
-// Node's inside, shared by node.cpp and node_signaling.cpp; nothing else includes it.
+// Node's inside, shared by node.cpp, node_links.cpp and node_signaling.cpp; nothing else includes
+// it.
 
 #include <deque>
 #include <map>
@@ -55,7 +56,7 @@ struct Node::State {
   void repeat_candidates(Link& link);
   void announce_links();
 
-  // Links, in node.cpp.
+  // Links, in node_links.cpp.
   Link* find(const PeerId& peer);
   Result<Link*> find_or_make(Instant now, const PeerId& peer);
   void offer(Instant now, Link& link);

@@ -82,7 +82,7 @@ TEST_F(NodeTest, RefusesWhatItCannotReachWithoutTheRegistry) {
   const auto sent = node.send(now, PeerId("x"), "{}");
   ASSERT_FALSE(sent);
   EXPECT_EQ(sent.error().code, Errc::not_connected);
-  EXPECT_FALSE(node.has_link(PeerId("x")));
+  EXPECT_TRUE(node.links().empty());
 }
 
 TEST_F(NodeTest, RefusesItselfAndNobody) {
@@ -189,7 +189,7 @@ TEST_F(NodeTest, FailsAtOnceWhenTheRegistryDoesNotKnowThePeer) {
   const auto failed = events<Node::SendFailed>();
   ASSERT_EQ(failed.size(), 1U);
   EXPECT_EQ(failed[0].error.code, Errc::unknown_peer);
-  EXPECT_FALSE(node.has_link(PeerId("ghost")));
+  EXPECT_TRUE(node.links().empty());
 }
 
 TEST_F(NodeTest, AnswersAnOffer) {
@@ -198,6 +198,20 @@ TEST_F(NodeTest, AnswersAnOffer) {
   const auto answers = signals(type::answer);
   ASSERT_EQ(answers.size(), 1U);
   EXPECT_EQ(answers[0].target_id, "a");
+}
+
+TEST_F(NodeTest, NamesTheMediaSectionAsTheOfferDoes) {
+  sign_on({});
+  std::string offer = offer_from("a");
+  for (const auto& [from, to] : {std::pair("a=mid:0", "a=mid:data"), {"BUNDLE 0", "BUNDLE data"}}) {
+    const std::size_t at = offer.find(from);
+    ASSERT_NE(at, std::string::npos);
+    offer.replace(at, std::string_view(from).size(), to);
+  }
+  tell(type::offer, "a", offer);
+  const auto candidates = signals(type::ice_candidate);
+  ASSERT_FALSE(candidates.empty());
+  EXPECT_NE(candidates[0].payload.find(R"("sdpMid":"data")"), std::string::npos);
 }
 
 TEST_F(NodeTest, RepeatsItsAnswerToARepeatedOffer) {

@@ -284,6 +284,9 @@ std::optional<PeerConnection::Event> PeerConnection::poll_event() {
 const std::string& PeerConnection::local_ufrag() const {
   return state_->ice.local_credentials().ufrag;
 }
+const std::string& PeerConnection::mid() const {
+  return state_->mid;
+}
 bool PeerConnection::is_authenticated(const Endpoint& local, const Endpoint& remote) const {
   return state_->ice.is_authenticated(local, remote);
 }

@@ -119,6 +119,8 @@ class PeerConnection {
   std::optional<Event> poll_event();
 
   const std::string& local_ufrag() const;
+  // The offerer's name for the m-line, which candidates carry.
+  const std::string& mid() const;
   // Whether an authenticated check has used this pair of addresses.
   bool is_authenticated(const Endpoint& local, const Endpoint& remote) const;
   // Whether the STUN message answers a check of ours.
