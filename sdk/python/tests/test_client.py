@@ -217,6 +217,18 @@ class Requests(unittest.IsolatedAsyncioTestCase):
             sidecar.say(message_event("eve", mesh.TASK_RESPONSE, request_id, {"result": 1}))
             self.assertEqual(await to_eve, 1)
 
+    async def test_a_request_that_waits_for_its_link_outlives_the_one_before(self) -> None:
+        async with FakeSidecar(lambda command: []) as sidecar, MeshClient(sidecar.path) as client:
+            call = asyncio.create_task(client.call("bob", "echo", timeout=60))
+            command = await sidecar.wait_for(lambda c: c["type"] == "send")
+            request_id = command["payload"]["message"]["request_id"]
+            sidecar.say(
+                {"type": "peer_disconnected", "payload": {"peer_id": "bob", "reason": "replaced"}},
+                ok(command),
+                message_event("bob", mesh.TASK_RESPONSE, request_id, {"result": 1}),
+            )
+            self.assertEqual(await call, 1)
+
 
 class Trouble(unittest.IsolatedAsyncioTestCase):
     async def test_a_dead_sidecar_fails_everything_that_waits_at_once(self) -> None:

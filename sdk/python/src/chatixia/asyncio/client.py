@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final, Self
 
 from chatixia.asyncio.connection import Connection
-from chatixia.asyncio.exchange import Deadline
+from chatixia.asyncio.exchange import Deadline, Exchange
 from chatixia.asyncio.sidecar import SidecarProcess
 from chatixia.errors import MeshError, SendBufferFull, SidecarBusy, SkillFailed, make_skill_error
 from chatixia.protocol import ipc, mesh
@@ -102,11 +102,15 @@ class MeshClient:
 
     async def send(self, peer: str, message: mesh.Message, *, timeout: float = 30.0) -> None:
         """Returns once the message is in the link's send buffer; waits while that is full."""
-        deadline = Deadline(timeout)
+        await self._send(peer, message, Deadline(timeout))
+
+    async def _send(
+        self, peer: str, message: mesh.Message, deadline: Deadline, request: Exchange | None = None
+    ) -> None:
         wait = _FULL_WAIT_MIN
         while True:
             try:
-                await self._connection.run(ipc.Send(peer, message), deadline)
+                await self._connection.run(ipc.Send(peer, message), deadline, request)
                 return
             except SendBufferFull:
                 await deadline.sleep(wait, f"the link to {peer} took no more")
@@ -143,7 +147,7 @@ class MeshClient:
             source_agent=message.source_agent or self.agent_id,
         )
         with self._connection.expect(peer, request.request_id) as exchange:
-            await self.send(peer, request, timeout=deadline.left())
+            await self._send(peer, request, deadline, exchange)
             while True:
                 answer = await exchange.next(deadline, f"{peer} did not answer in time")
                 yield answer

@@ -29,6 +29,7 @@ class _Command:
     """A command that waits for `ok` or `error`, and what was answered on the way."""
 
     done: asyncio.Future[None]
+    request: Exchange | None  # that the command sends
     answer: ipc.EventBody | None = None
 
 
@@ -106,13 +107,15 @@ class Connection:
             self._reading.cancel()
         await self.wait_closed()
 
-    async def run(self, command: ipc.Command, deadline: Deadline) -> ipc.EventBody | None:
+    async def run(
+        self, command: ipc.Command, deadline: Deadline, request: Exchange | None = None
+    ) -> ipc.EventBody | None:
         """Returns at the command's `ok` what was answered before it, if anything was."""
         if self._writer is None or not self.is_open:
             raise self.end
         command_id = f"{self._id_prefix}-{next(self._ids)}"
         line = command.encode(command_id)
-        pending = _Command(asyncio.get_running_loop().create_future())
+        pending = _Command(asyncio.get_running_loop().create_future(), request)
         self._commands[command_id] = pending
         try:
             async with deadline.limit("the sidecar did not answer in time"):
@@ -163,6 +166,9 @@ class Connection:
             return  # its deadline passed
         match body:
             case ipc.Ok():
+                # Here, because what happens to the link may stand in the next line.
+                if command.request is not None:
+                    command.request.is_sent = True
                 command.done.set_result(None)
             case ipc.ErrorEvent():
                 command.done.set_exception(body.to_error())
@@ -180,7 +186,7 @@ class Connection:
     def _tell(self, body: ipc.EventBody) -> None:
         match body:
             case ipc.PeerDisconnected(peer, reason):
-                for exchange in self._requests.take_peer(peer):
+                for exchange in self._requests.take_peer(peer, lambda exchange: exchange.is_sent):
                     exchange.fail(PeerLost(reason or "the peer left", target_peer=peer))
             case ipc.ErrorEvent(code=SidecarBusy.default_code):
                 self._end = body.to_error()  # the sidecar closes the socket now

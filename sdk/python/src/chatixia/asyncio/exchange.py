@@ -41,6 +41,7 @@ class Exchange:
     """What has come back for one request and was not read yet."""
 
     def __init__(self) -> None:
+        self.is_sent = False  # else it waits for a link, perhaps the next one
         self._messages: deque[tuple[Message, int]] = deque()
         self._bytes = 0
         self._error: MeshError | None = None

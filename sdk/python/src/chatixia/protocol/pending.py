@@ -1,5 +1,6 @@
 """Which request an incoming message answers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -44,9 +45,13 @@ class PendingRequests(Generic[T]):
     def remove(self, request_id: str) -> None:
         self._entries.pop(request_id, None)
 
-    def take_peer(self, peer: str) -> list[T]:
-        """Closes every request to one peer."""
-        gone = [key for key, entry in self._entries.items() if entry.peer == peer]
+    def take_peer(self, peer: str, wanted: Callable[[T], bool] = lambda _: True) -> list[T]:
+        """Closes the requests to one peer whose waiter is wanted."""
+        gone = [
+            key
+            for key, entry in self._entries.items()
+            if entry.peer == peer and wanted(entry.waiter)
+        ]
         return [self._entries.pop(key).waiter for key in gone]
 
     def take_all(self) -> list[T]:
