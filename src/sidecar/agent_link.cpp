@@ -1,5 +1,8 @@
 #include "sidecar/agent_link.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "protocol/errors.hpp"
@@ -10,6 +13,11 @@ namespace {
 
 constexpr Log log("agent");
 constexpr Duration newcomer_patience = std::chrono::milliseconds(100);
+
+bool is_answer(std::string_view line) {
+  const auto event = protocol::ipc::parse_event(line);
+  return event && event->id;
+}
 
 }  // namespace
 
@@ -49,6 +57,7 @@ void AgentLink::take(std::shared_ptr<net::LineConnection> connection) {
   const auto* raw = connection.get();
   agent_ = std::move(connection);
   log.info("agent connected");
+  announced_.clear();
   agent_->start({
       .on_line = handlers_.on_line,
       .on_oversized = handlers_.on_oversized,
@@ -61,7 +70,7 @@ void AgentLink::take(std::shared_ptr<net::LineConnection> connection) {
 
 void AgentLink::on_left(const net::LineConnection* connection, const std::string& reason) {
   if (agent_.get() != connection) return;
-  agent_.reset();
+  take_back(*std::exchange(agent_, nullptr));
   log.info("agent left", {{"reason", reason.empty() ? "it closed the connection" : reason}});
   make_room();
 }
@@ -80,18 +89,45 @@ void AgentLink::deliver(std::string line) {
     // Two queues full: it has not read for megabytes. It may come back and read what is kept.
     log.warning("agent does not read; closing its connection", {{"kept_bytes", kept_bytes_}});
     const auto slow = std::exchange(agent_, nullptr);
+    take_back(*slow);
     slow->close();
     make_room();
   }
 }
 
+void AgentLink::answer(std::string line) {
+  if (agent_) deliver(std::move(line));
+}
+
+// What the agent that leaves has not been handed is for the next one, unless it was an answer: the
+// ids of the next one may be the same.
+void AgentLink::take_back(net::LineConnection& connection) {
+  net::LineConnection::Unsent unsent = connection.take_unsent();
+  if (unsent.is_cut) ++dropped_;
+  // The next one has announcements of its own.
+  std::erase_if(unsent.lines, [this](const auto& line) {
+    return std::ranges::find(announced_, line) != announced_.end();
+  });
+  kept_.insert(kept_.begin(), std::move_iterator(unsent.lines.begin()),
+               std::move_iterator(unsent.lines.end()));
+  std::erase_if(kept_, is_answer);
+  kept_bytes_ = 0;
+  for (const std::string& line : kept_) kept_bytes_ += line.size();
+  drop_oldest();
+}
+
 void AgentLink::announce(std::string_view line) {
   if (agent_ && !agent_->send_line(line)) ++dropped_;
+  announced_.emplace_back(line);
 }
 
 void AgentLink::keep(std::string line) {
   kept_bytes_ += line.size();
   kept_.push_back(std::move(line));
+  drop_oldest();
+}
+
+void AgentLink::drop_oldest() {
   while (kept_bytes_ > limits::agent_backlog_bytes_max) {
     kept_bytes_ -= kept_.front().size();
     kept_.pop_front();

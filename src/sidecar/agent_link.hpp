@@ -6,14 +6,16 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "net/line_socket.hpp"
 #include "net/loop.hpp"
 
 namespace chatixia::sidecar {
 
-// The agent's side of the sidecar: one Unix socket, one agent at a time. Lines for an agent that
-// is away are kept; one that does not read is disconnected when its queue is full.
+// The agent's side of the sidecar: one Unix socket, one agent at a time. Events for an agent that
+// is away are kept; one that does not read is disconnected when its queue is full. Answers are for
+// the agent that asked and go with it.
 class AgentLink {
  public:
   struct Handlers {
@@ -27,12 +29,14 @@ class AgentLink {
   static Result<std::unique_ptr<AgentLink>> listen(net::Loop& loop, const std::string& path,
                                                    Handlers handlers);
 
-  // Sends or keeps a line.
+  // Sends or keeps an event.
   void deliver(std::string line);
+  // Sends what the present agent has asked for.
+  void answer(std::string line);
   // Sends a line ahead of what was kept.
   void announce(std::string_view line);
   bool has_agent() const { return agent_ != nullptr; }
-  // Lines that were dropped since the last agent came, for it to be told.
+  // Events that were dropped since the last agent came, for it to be told.
   std::size_t take_dropped() { return std::exchange(dropped_, 0); }
   // Flushes what is queued, then closes.
   void close();
@@ -45,7 +49,9 @@ class AgentLink {
   void refuse_newcomer();
   void make_room();
   void on_left(const net::LineConnection* connection, const std::string& reason);
+  void take_back(net::LineConnection& connection);
   void keep(std::string line);
+  void drop_oldest();
   void send_kept();
 
   Handlers handlers_;
@@ -55,6 +61,7 @@ class AgentLink {
   // connection waits a moment for the first one to end.
   std::shared_ptr<net::LineConnection> newcomer_;
   net::Timer newcomer_wait_;
+  std::vector<std::string> announced_;  // to the present agent
   std::deque<std::string> kept_;
   std::size_t kept_bytes_ = 0;
   std::size_t dropped_ = 0;

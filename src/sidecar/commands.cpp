@@ -43,12 +43,12 @@ void Sidecar::on_line(std::string_view line) {
   if (command)
     on_command(*command);
   else
-    agent_->deliver(ipc::encode_error(command.error().id, command.error().problem, std::nullopt));
+    agent_->answer(ipc::encode_error(command.error().id, command.error().problem, std::nullopt));
   wake();
 }
 
 void Sidecar::on_oversized_line() {
-  agent_->deliver(ipc::encode_error(
+  agent_->answer(ipc::encode_error(
       std::nullopt,
       protocol::make_problem(
           error_code::too_large,
@@ -57,7 +57,8 @@ void Sidecar::on_oversized_line() {
 }
 
 void Sidecar::on_agent_arrived() {
-  if (const std::size_t dropped = agent_->take_dropped(); dropped > 0)
+  const std::size_t dropped = agent_->take_dropped();
+  if (dropped > 0)
     agent_->announce(
         ipc::encode_error(std::nullopt,
                           protocol::make_problem(
@@ -65,11 +66,23 @@ void Sidecar::on_agent_arrived() {
                               std::to_string(dropped) + " events were dropped while no agent read"),
                           std::nullopt));
   if (!node_) return;
-  // What follows in the backlog happened after the last agent left; this is what it knew.
-  for (const mesh::LinkReport& link : node_->links())
-    if (std::ranges::find(open_when_agent_left_, link.peer) != open_when_agent_left_.end())
+  // What follows in the backlog happened after the last agent left; this is what it knew. Where
+  // the backlog has gaps, a link that was made since may be in one.
+  for (const mesh::LinkReport& link : node_->links()) {
+    const bool is_open = link.state == mesh::LinkState::open;
+    const bool was_open =
+        std::ranges::find(open_when_agent_left_, link.peer) != open_when_agent_left_.end();
+    if (was_open || (dropped > 0 && is_open))
       agent_->announce(ipc::encode_peer_connected(link.peer, link_json(link)));
+  }
   open_when_agent_left_.clear();
+}
+
+void Sidecar::on_agent_left() {
+  // Nobody waits for these answers any more, and the next agent's ids may be the same.
+  for (auto& [ticket, id] : waiting_sends_) id.reset();
+  waiting_connects_.clear();
+  if (node_) open_when_agent_left_ = node_->open_peers();
 }
 
 void Sidecar::on_command(const ipc::Command& command) {
@@ -78,13 +91,13 @@ void Sidecar::on_command(const ipc::Command& command) {
                         on_broadcast(command.id, broadcast.message);
                       },
                       [&](const ipc::ListPeers&) {
-                        agent_->deliver(ipc::encode_peer_list(
+                        agent_->answer(ipc::encode_peer_list(
                             command.id, node_ ? node_->open_peers() : std::vector<PeerId>()));
                         answer_ok(command.id);
                       },
                       [&](const ipc::Connect& connect) { on_connect(command.id, connect.target); },
                       [&](const ipc::Status&) {
-                        agent_->deliver(ipc::encode_status_event(command.id, status()));
+                        agent_->answer(ipc::encode_status_event(command.id, status()));
                         answer_ok(command.id);
                       }},
              command.body);
@@ -123,13 +136,16 @@ void Sidecar::on_connect(const std::optional<std::string>& id, const PeerId& pee
 
 void Sidecar::settle_connects(const PeerId& peer, const Error* error) {
   const auto [first, last] = waiting_connects_.equal_range(peer);
-  for (auto waiting = first; waiting != last; ++waiting) {
-    if (error)
-      answer_error(waiting->second, *error, peer);
-    else
-      answer_ok(waiting->second);
-  }
+  std::vector<std::string> ids;
+  for (auto waiting = first; waiting != last; ++waiting) ids.push_back(std::move(waiting->second));
+  // Before the answers: an agent that does not read them leaves, and takes all that waits along.
   waiting_connects_.erase(first, last);
+  for (const std::string& id : ids) {
+    if (error)
+      answer_error(id, *error, peer);
+    else
+      answer_ok(id);
+  }
 }
 
 void Sidecar::on_event(mesh::Node::Event event) {
@@ -151,7 +167,8 @@ void Sidecar::on_event(mesh::Node::Event event) {
             log.info("peer disconnected", {{"peer", gone.peer.value()},
                                            {"why", gone.reason},
                                            {"undelivered_bytes", gone.undelivered_bytes}});
-            agent_->deliver(ipc::encode_peer_disconnected(gone.peer, gone.reason));
+            agent_->deliver(
+                ipc::encode_peer_disconnected(gone.peer, gone.reason, gone.undelivered_bytes));
           },
           [&](const Node::MessageReceived& message) {
             const std::string_view body = as_text(message.body);
@@ -170,13 +187,17 @@ void Sidecar::on_event(mesh::Node::Event event) {
 }
 
 void Sidecar::answer_ok(const std::optional<std::string>& id) {
-  if (id) agent_->deliver(ipc::encode_ok(*id));
+  if (id) agent_->answer(ipc::encode_ok(*id));
 }
 
 void Sidecar::answer_error(const std::optional<std::string>& id, const Error& error,
                            const PeerId& target) {
-  agent_->deliver(
-      ipc::encode_error(id, protocol::make_problem(code_of(error), error.message()), target));
+  std::string line =
+      ipc::encode_error(id, protocol::make_problem(code_of(error), error.message()), target);
+  if (id)
+    agent_->answer(std::move(line));
+  else
+    agent_->deliver(std::move(line));
 }
 
 json::Object Sidecar::status() const {

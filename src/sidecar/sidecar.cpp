@@ -51,11 +51,7 @@ Result<std::unique_ptr<Sidecar>> Sidecar::open(net::Loop& loop, Options options)
                                  {.on_line = [&self](std::string_view line) { self.on_line(line); },
                                   .on_oversized = [&self] { self.on_oversized_line(); },
                                   .on_arrived = [&self] { self.on_agent_arrived(); },
-                                  .on_left =
-                                      [&self] {
-                                        if (self.node_)
-                                          self.open_when_agent_left_ = self.node_->open_peers();
-                                      }});
+                                  .on_left = [&self] { self.on_agent_left(); }});
   if (!agent) return std::unexpected(agent.error());
   self.agent_ = *std::move(agent);
 

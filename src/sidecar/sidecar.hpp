@@ -38,6 +38,7 @@ class Sidecar {
   void on_line(std::string_view line);
   void on_oversized_line();
   void on_agent_arrived();
+  void on_agent_left();
   void on_command(const protocol::ipc::Command& command);
   void on_send(const std::optional<std::string>& id, const protocol::ipc::Send& send);
   void on_broadcast(const std::optional<std::string>& id, std::string_view message);

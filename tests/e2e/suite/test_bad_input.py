@@ -155,6 +155,24 @@ class AgentSocket(World):
         self.assertLessEqual(counts["connect_failed"], 256)
         self.assertLess(self.alice_sidecar.memory_kib() - before, GROWTH_KIB_MAX)
 
+    def test_an_agent_hears_no_answer_to_the_one_before(self) -> None:
+        ghost = self.raw_peer("ghost")  # answers no offer
+        message = {"type": "note", "payload": {}}
+        self.alice.tell("connect", {"target_peer_id": "ghost"}, "n1")
+        self.alice.tell("send", {"target_peer": "ghost", "message": message}, "n2")
+        self.alice.status()
+        self.alice.close()
+        self.alice = self.connect(self.alice_sidecar)
+        ghost.drop()
+        self.alice.wait(
+            lambda event: event["payload"].get("target_peer") == "ghost",
+            "the failed send",
+            2 * PATIENCE,
+        )
+        self.alice.status()
+        ids = {event.get("id") for event in self.alice.events}
+        self.assertFalse(ids & {"n1", "n2"}, self.alice.events)
+
     def test_an_agent_that_does_not_read_is_bounded(self) -> None:
         before = self.bob_sidecar.memory_kib()
         self.bob.close()
