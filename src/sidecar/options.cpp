@@ -5,6 +5,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/log.hpp"
 #include "base/parse_error.hpp"
 
 namespace chatixia::sidecar {
@@ -25,7 +26,10 @@ Result<std::uint64_t> parse_number(const std::string& text, const char* name, st
 Result<std::string> read_key_file(const std::string& path) {
   std::ifstream file(path);
   std::string key;
-  if (!file || !std::getline(file, key) || key.empty() || key.size() > key_bytes_max)
+  const bool is_read = file && std::getline(file, key);
+  // A file of another system ends its lines with CR and LF; no key ends with a space.
+  key.resize(key.find_last_not_of(" \t\r") + 1);
+  if (!is_read || key.empty() || key.size() > key_bytes_max)
     return fail(ParseError::bad_value,
                 "API_KEY_FILE " + path + " cannot be read, or its first line is no key");
   return key;
@@ -107,7 +111,15 @@ Result<Options> read_options(const Environment& environment) {
     if (!limit) return std::unexpected(limit.error());
     options.busy_poll = std::chrono::microseconds(*limit);
   }
-  options.log_json = environment("CHATIXIA_LOG_FORMAT").value_or("") == "json";
+  if (options.log_level != "info" && parse_log_level(options.log_level) == LogLevel::info)
+    return fail(ParseError::bad_value,
+                "CHATIXIA_LOG is \"" + options.log_level +
+                    "\"; it takes trace, debug, info, warning, error or off");
+  const std::string format = environment("CHATIXIA_LOG_FORMAT").value_or("text");
+  if (format != "json" && format != "text" && !format.empty())
+    return fail(ParseError::bad_value,
+                "CHATIXIA_LOG_FORMAT is \"" + format + "\"; it takes \"text\" or \"json\"");
+  options.log_json = format == "json";
   return options;
 }
 

@@ -1,8 +1,11 @@
 #include "sidecar/options.hpp"
 
+#include <fstream>
 #include <map>
 
 #include <gtest/gtest.h>
+
+#include "support/temp_dir.hpp"
 
 namespace chatixia::sidecar {
 namespace {
@@ -41,6 +44,19 @@ TEST(Options, ReadsListsAndPolicies) {
   EXPECT_EQ(options->parent_pid, 77);
 }
 
+TEST(Options, TakesTheFirstLineOfAKeyFileWhateverEndsIt) {
+  const test::TempDir files;
+  const std::string path = files.path("agent.key");
+  for (const std::string text : {"ak_one", "ak_one\n", "ak_one\r\n", "ak_one \nak_two\n"}) {
+    std::ofstream(path) << text;
+    EXPECT_EQ(read({{"API_KEY_FILE", path}})->api_key, "ak_one");
+  }
+  for (const std::string text : {"", "\n", "\r\n"}) {
+    std::ofstream(path) << text;
+    EXPECT_FALSE(read({{"API_KEY_FILE", path}}));
+  }
+}
+
 TEST(Options, NamesTheVariableThatIsWrongAndWhatItTakes) {
   struct Case {
     std::string name, value, shown;
@@ -50,6 +66,7 @@ TEST(Options, NamesTheVariableThatIsWrongAndWhatItTakes) {
         Case{"CHATIXIA_ICE_ADDRESSES", "127.0.0.1,localhost", "localhost"},
         Case{"CHATIXIA_UDP_PORT", "65536", "65535"}, Case{"CHATIXIA_UDP_PORT", "4000x", "4000x"},
         Case{"CHATIXIA_PARENT_PID", "me", "me"}, Case{"CHATIXIA_BUSY_POLL_US", "-1", "10000"},
+        Case{"CHATIXIA_LOG", "warn", "warning"}, Case{"CHATIXIA_LOG_FORMAT", "jsn", "json"},
         Case{"API_KEY_FILE", "/nowhere/at/all", "/nowhere/at/all"}}) {
     const auto options = read({{name, value}});
     ASSERT_FALSE(options) << name << "=" << value;
