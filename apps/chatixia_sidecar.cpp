@@ -38,7 +38,7 @@ int run() {
   loop.on_terminate([&] { (*sidecar)->stop(); });
   (*sidecar)->start();
   loop.run();
-  return 0;
+  return (*sidecar)->has_failed() ? 1 : 0;
 }
 
 }  // namespace

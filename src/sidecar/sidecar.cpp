@@ -33,6 +33,9 @@ Result<std::unique_ptr<Sidecar>> Sidecar::open(net::Loop& loop, Options options)
     return fail(ParseError::bad_value,
                 "TOKEN_URL is \"" + options.token_url +
                     "\"; it takes http://host:port/api/token or https://...");
+  if (!token->is_secure() && !is_local(token->host) && !options.api_key.empty())
+    log.warning("the API key crosses the network in clear; use https:// in TOKEN_URL",
+                {{"url", options.token_url}});
   auto certificate = crypto::Certificate::make(net::wall_now(), certificate_lifetime);
   if (!certificate) return std::unexpected(certificate.error());
 
@@ -116,9 +119,12 @@ void Sidecar::stop() {
 
 void Sidecar::on_identity(const PeerId& self) {
   if (node_) {
-    if (self != self_)
-      log.error("the registry gave this key another peer id; restart to take it",
-                {{"was", self_.value()}, {"is", self.value()}});
+    if (self == self_) return;
+    // The links are those of the old id, and every envelope of it would be refused.
+    log.error("the registry gave this key another peer id; a new start takes it",
+              {{"was", self_.value()}, {"is", self.value()}});
+    failed_ = true;
+    stop();
     return;
   }
   self_ = self;

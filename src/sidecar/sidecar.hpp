@@ -28,6 +28,8 @@ class Sidecar {
   void start();
   // Says goodbye to the peers and the registry, then stops the loop.
   void stop();
+  // It stopped by itself, because it cannot go on; the reason is in the log.
+  bool has_failed() const { return failed_; }
 
  private:
   Sidecar(net::Loop& loop, Options options, crypto::Certificate certificate);
@@ -76,6 +78,7 @@ class Sidecar {
   std::vector<Transmit> batch_;
   bool awake_ = false;
   bool stopping_ = false;
+  bool failed_ = false;
 };
 
 }  // namespace chatixia::sidecar
