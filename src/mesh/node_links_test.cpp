@@ -1,5 +1,6 @@
 #include <functional>
 #include <map>
+#include <utility>
 
 #include <gmock/gmock.h>
 

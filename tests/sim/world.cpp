@@ -1,11 +1,13 @@
 #include "sim/world.hpp"
 
 #include <cstdlib>
+#include <utility>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "protocol/signaling.hpp"
+#include "support/fake_turn_server.hpp"
 #include "support/virtual_clock.hpp"
 
 namespace chatixia::sim {
@@ -37,6 +39,7 @@ struct World::Host final : registry::Bus::Connection {
   Endpoint address;
   std::optional<crypto::Certificate> certificate;
   std::optional<mesh::Node> node;
+  std::optional<testing::FakeTurnServer> turn;
   std::optional<registry::SignalingHub::SessionId> session;
   std::map<mesh::Ticket, std::pair<std::string, std::uint64_t>> waiting;  // conversation, number
 };
@@ -57,21 +60,43 @@ void World::at(Instant when, std::function<void()> run) {
   happenings_.emplace(when, Happening{std::move(run)});
 }
 
-void World::boot(const std::string& name) {
+void World::boot(const std::string& name, const Machine& machine) {
   auto& slot = hosts_[name];
   if (!slot) slot = std::make_unique<Host>(*this, name);
   Host& host = *slot;
   ASSERT_FALSE(host.node) << name << " runs already";
   ++host.incarnation;
-  const auto number = static_cast<std::uint32_t>(names_by_address_.size() + 1);
-  host.address = {IpAddress::v4(0x0a000000 + number), 4000};
-  names_by_address_[host.address] = name;
+  if (!machine.same_address || host.incarnation == 1) {
+    const auto number = static_cast<std::uint32_t>(names_by_address_.size() + 1);
+    host.address = {IpAddress::v4(0x0a000000 + number), 4000};
+    names_by_address_[host.address] = name;
+    host.turn.reset();
+    if (machine.relay_only) {
+      host.turn.emplace();
+      host.turn->address = {IpAddress::v4(0x0b000000 + number), 3478};
+      host.turn->relayed_address = {IpAddress::v4(0x0b000000 + number), 50000};
+      names_by_address_[host.turn->relayed_address] = name;
+    }
+  }
   host.certificate = *crypto::Certificate::make(WallTime(std::chrono::hours(24 * 365 * 60)),
                                                 std::chrono::hours(24 * 365));
   host.node.emplace(mesh::Node::Options{.self = PeerId(name), .certificate = &*host.certificate},
                     random_, now_);
   host.node->set_host_addresses(now_, {host.address});
+  if (host.turn)
+    host.node->set_ice_servers(now_, {{rtc::ice::Server::Kind::turn, host.turn->address,
+                                       host.turn->username, host.turn->password}});
   connect_signaling(host);
+  drain(host);
+}
+
+void World::renew_credentials() {
+  for (auto& [name, host] : hosts_) {
+    if (!host->node || !host->turn) continue;
+    host->node->set_ice_servers(
+        now_, {{rtc::ice::Server::Kind::turn, host->turn->address, "renewed", "renewed secret"}});
+    drain(*host);
+  }
 }
 
 void World::crash(const std::string& name) {
@@ -125,22 +150,47 @@ const Weather& World::weather_between(const Host& from, const Host& to) const {
 }
 
 void World::transmit(Host& from, Transmit transmit) {
+  if (!from.turn) return travel(from, transmit);
+  if (transmit.remote == from.turn->address) transmit_by_relay(from, transmit);
+}
+
+void World::transmit_by_relay(Host& from, const Transmit& transmit) {
+  constexpr Duration to_relay = std::chrono::milliseconds(1);
+  for (Buffer& answer : from.turn->handle(transmit.local, transmit.bytes))
+    deliver(from, to_relay, from.turn->address, std::move(answer));
+  for (auto& relayed : std::exchange(from.turn->relayed, {}))
+    travel(from, {from.turn->relayed_address, relayed.peer, std::move(relayed.bytes)});
+}
+
+void World::travel(Host& from, const Transmit& transmit) {
   const auto found = names_by_address_.find(transmit.remote);
   if (found == names_by_address_.end()) return;
   Host& to = host(found->second);
+  const bool is_relayed = to.turn && to.turn->relayed_address == transmit.remote;
+  if (is_relayed ? !to.turn->permissions.contains(transmit.local.ip)
+                 : to.turn || to.address != transmit.remote)
+    return;
   const Weather& weather = weather_between(from, to);
   const int copies = random_.unit() < weather.duplication ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {
     if (weather.cut || random_.unit() < weather.loss) continue;
-    at(now_ + weather.delay + random_.up_to(weather.jitter), [this, &to, sent = transmit] {
-      // A crashed machine's address answers no more, and a new incarnation has another.
-      if (!to.node || to.address != sent.remote) return;
-      note(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
-      note(sent.bytes.size());
-      to.node->handle_datagram(now_, {sent.remote, sent.local, sent.bytes});
-      drain(to);
-    });
+    const Duration after = weather.delay + random_.up_to(weather.jitter);
+    if (is_relayed)
+      deliver(to, after, to.turn->address, to.turn->wrap(transmit.local, transmit.bytes));
+    else
+      deliver(to, after, transmit.local, transmit.bytes);
   }
+}
+
+void World::deliver(Host& to, Duration after, const Endpoint& from, Buffer bytes) {
+  at(now_ + after, [this, &to, from, address = to.address, taken = std::move(bytes)] {
+    // A crashed machine's address answers no more, and a new incarnation may have another.
+    if (!to.node || to.address != address) return;
+    note(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
+    note(taken.size());
+    to.node->handle_datagram(now_, {address, from, taken});
+    drain(to);
+  });
 }
 
 void World::drain(Host& host) {
@@ -246,11 +296,13 @@ bool World::all_linked() const {
   return true;
 }
 
-std::size_t World::outstanding() const {
+std::size_t World::outstanding_after(std::uint64_t after) const {
   std::size_t count = 0;
   for (const auto& [key, conversation] : conversations_)
     for (const std::uint64_t number : conversation.sent)
-      if (!conversation.seen.contains(number) && !conversation.failed.contains(number)) ++count;
+      if (number > after && !conversation.seen.contains(number) &&
+          !conversation.failed.contains(number))
+        ++count;
   return count;
 }
 

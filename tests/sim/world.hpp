@@ -33,8 +33,15 @@ class World {
   explicit World(std::uint64_t seed);
   ~World();
 
+  struct Machine {
+    bool same_address = false;  // as before the crash; otherwise a new one
+    bool relay_only = false;  // behind a firewall that lets it reach a TURN server of its own only
+  };
   // A new sidecar of this name, with the registry in reach; again after crash(): a new process.
-  void boot(const std::string& name);
+  void boot(const std::string& name) { boot(name, {}); }
+  void boot(const std::string& name, const Machine& machine);
+  // The registry names other credentials for the TURN servers, which still know the old ones only.
+  void renew_credentials();
   void crash(const std::string& name);      // gone without a word
   void shut_down(const std::string& name);  // says goodbye
   void stop_registry();                     // every signaling connection breaks
@@ -60,7 +67,10 @@ class World {
   bool all_linked() const;
   // Messages that a node took, that the receiver has not seen and that were not said to have
   // failed. A crash takes what it had with it.
-  std::size_t outstanding() const;
+  std::size_t outstanding() const { return outstanding_after(0); }
+  // The same of those with numbers above `number`.
+  std::size_t outstanding_after(std::uint64_t number) const;
+  std::uint64_t last_number() const { return last_number_; }
   std::size_t delivered() const { return delivered_; }
   std::size_t failed_sends() const { return failed_sends_; }
   mesh::Node& node(const std::string& name);
@@ -80,6 +90,10 @@ class World {
   void at(Instant when, std::function<void()> run);
   void drain(Host& host);
   void transmit(Host& from, Transmit transmit);
+  void transmit_by_relay(Host& from, const Transmit& transmit);
+  // What `from` sends, or its relay for it, on its way to a machine or to another one's relay.
+  void travel(Host& from, const Transmit& transmit);
+  void deliver(Host& to, Duration after, const Endpoint& from, Buffer bytes);
   void on_event(Host& host, mesh::Node::Event event);
   void on_message(Host& to, const PeerId& from, std::string_view body);
   void connect_signaling(Host& host);
