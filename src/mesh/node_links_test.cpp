@@ -292,9 +292,10 @@ TEST_F(JoinedNodes, ASecondMeshChannelDoesNotReplaceTheFirst) {
   bool is_sent = false;
   for (int round = 0; round < 50; ++round, now += 10ms) {
     while (auto envelope = a->poll_signal())
-      if (envelope->type == "answer")
+      if (envelope->type == "answer") {
         ASSERT_TRUE(foreign.set_answer(
             now, protocol::signaling::Description::parse(envelope->payload)->sdp));
+      }
     while (auto transmit = a->poll_transmit())
       foreign.handle_datagram(now, {address, transmit->local, transmit->bytes});
     while (auto transmit = foreign.poll_transmit())
@@ -302,8 +303,9 @@ TEST_F(JoinedNodes, ASecondMeshChannelDoesNotReplaceTheFirst) {
     while (auto event = foreign.poll_event())
       if (const auto* opened = std::get_if<PeerConnection::ChannelOpened>(&*event))
         channels.push_back(opened->channel);
-    if (channels.size() == 2 && round > 40 && !std::exchange(is_sent, true))
+    if (channels.size() == 2 && round > 40 && !std::exchange(is_sent, true)) {
       EXPECT_TRUE(foreign.send(now, channels[0], rtc::peer::MessageKind::text, as_bytes("{}")));
+    }
     if (foreign.next_timeout() <= now) foreign.handle_timeout(now);
     if (a->next_timeout() <= now) a->handle_timeout(now);
   }
