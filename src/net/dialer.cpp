@@ -11,8 +11,8 @@ namespace {
 
 using Addresses = Result<std::vector<IpAddress>>;
 
-// An address that swallows packets must not use up the whole call while others might work.
-constexpr Duration attempt_max = std::chrono::seconds(2);
+// How long an address is alone before the next one is tried as well (RFC 8305, section 8).
+constexpr Duration head_start = std::chrono::milliseconds(250);
 
 Error aborted() {
   return {std::make_error_code(std::errc::operation_canceled), {}};
@@ -29,6 +29,20 @@ Task<Addresses> look_up(Loop& loop, std::string host) {
           },
           asio::use_awaitable_t<Executor>{});
   co_return addresses;
+}
+
+// The order of the system, but the families in turn: a host whose IPv6 leads nowhere should not
+// have to try all of it first (RFC 8305, section 4).
+std::vector<IpAddress> alternating(const std::vector<IpAddress>& addresses) {
+  std::vector<IpAddress> first, second;
+  for (const IpAddress& ip : addresses)
+    (ip.is_v4() == addresses.front().is_v4() ? first : second).push_back(ip);
+  std::vector<IpAddress> all;
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    if (i < first.size()) all.push_back(first[i]);
+    if (i < second.size()) all.push_back(second[i]);
+  }
+  return all;
 }
 
 asio::ip::tcp::endpoint to_asio(const Endpoint& endpoint) {
@@ -68,16 +82,18 @@ std::string tls_reason(SSL* ssl, const ErrorCode& error) {
 }  // namespace
 
 Dialer::Dialer(Loop& loop, Url url)
-    : loop_(loop), url_(std::move(url)), phase_("resolve " + url_.host), attempt_(loop, [this] {
-        ErrorCode ignored;
-        if (connecting_) connecting_->close(ignored);
-      }) {}
+    : loop_(loop),
+      url_(std::move(url)),
+      phase_("resolve " + url_.host),
+      last_error_(aborted()),
+      news_(executor_of(loop)) {}
 
 void Dialer::abort() {
   aborted_ = true;
   ErrorCode ignored;
-  if (connecting_) connecting_->close(ignored);
+  for (TcpSocket& socket : connecting_) socket.close(ignored);
   if (stream_) stream_->close();
+  news_.cancel();
 }
 
 Task<Result<void>> Dialer::open(std::shared_ptr<Dialer> self) {
@@ -85,37 +101,53 @@ Task<Result<void>> Dialer::open(std::shared_ptr<Dialer> self) {
   if (self->aborted_) co_return std::unexpected(aborted());
   if (!addresses) co_return std::unexpected(addresses.error());
 
-  Error last = aborted();
-  for (const IpAddress& ip : *addresses) {
-    const bool is_last = ip == addresses->back();
-    auto socket = co_await connect(self, {ip, self->url_.port}, is_last);
-    if (self->aborted_) co_return std::unexpected(aborted());
-    if (!socket) {
-      last = socket.error();
-      continue;
-    }
-    if (self->url_.is_secure()) {
-      auto secured = co_await secure(self, std::move(*socket));
-      co_return secured;
-    }
-    self->stream_.emplace(std::move(*socket));
-    co_return Result<void>{};
+  auto socket = co_await connect(self, alternating(*addresses));
+  if (!socket) co_return std::unexpected(socket.error());
+  if (self->url_.is_secure()) {
+    auto secured = co_await secure(self, std::move(*socket));
+    co_return secured;
   }
-  co_return std::unexpected(last);
+  self->stream_.emplace(std::move(*socket));
+  co_return Result<void>{};
 }
 
-Task<Result<TcpSocket>> Dialer::connect(std::shared_ptr<Dialer> self, Endpoint to, bool is_last) {
-  self->phase_ = "connect to " + to.to_string();
-  self->connecting_.emplace(executor_of(self->loop_));
-  if (!is_last) self->attempt_.expires_after(attempt_max);
-  const auto [error] = co_await self->connecting_->async_connect(to_asio(to), as_result);
-  self->attempt_.cancel();
-  TcpSocket socket = std::move(*self->connecting_);
-  self->connecting_.reset();
-  if (error) co_return std::unexpected(to_error(error, self->phase_));
+Task<Result<TcpSocket>> Dialer::connect(std::shared_ptr<Dialer> self,
+                                        std::vector<IpAddress> addresses) {
+  auto next = addresses.begin();
+  while (!self->connected_ && !self->aborted_) {
+    self->news_.expires_at(never);
+    if (next != addresses.end()) {
+      const Endpoint to{*next++, self->url_.port};
+      self->phase_ = "connect to " + to.to_string();
+      ++self->attempts_running_;
+      spawn(self->loop_, attempt(self, to));
+      if (next != addresses.end()) self->news_.expires_after(head_start);
+    } else if (self->attempts_running_ == 0) {
+      co_return std::unexpected(self->last_error_);
+    }
+    co_await self->news_.async_wait(as_result);
+  }
   ErrorCode ignored;
+  for (TcpSocket& socket : self->connecting_) socket.close(ignored);
+  if (self->aborted_) co_return std::unexpected(aborted());
+  TcpSocket socket = std::move(*self->connected_);
   socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   co_return socket;
+}
+
+Task<void> Dialer::attempt(std::shared_ptr<Dialer> self, Endpoint to) {
+  const auto socket = self->connecting_.emplace(self->connecting_.end(), executor_of(self->loop_));
+  // It is started by the loop, and much may have happened before.
+  if (!self->connected_ && !self->aborted_) {
+    const auto [error] = co_await socket->async_connect(to_asio(to), as_result);
+    if (error)
+      self->last_error_ = to_error(error, "connect to " + to.to_string());
+    else if (!self->connected_)
+      self->connected_.emplace(std::move(*socket));
+  }
+  self->connecting_.erase(socket);
+  --self->attempts_running_;
+  self->news_.cancel();
 }
 
 Task<Result<void>> Dialer::secure(std::shared_ptr<Dialer> self, TcpSocket socket) {
