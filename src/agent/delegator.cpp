@@ -134,7 +134,8 @@ void Delegator::Attempt::on_response(const Result<mesh::Message>& message, bool 
   auto response = mesh::TaskResponse::parse(message->payload);
   if (!response)
     return finish(fail(Errc::internal, "the peer's answer: " + response.error().message()));
-  if (response->error) return finish(std::unexpected(from_text(*response->error)));
+  if (response->error)
+    return finish(std::unexpected(from_answer(response->code, *response->error)));
   finish(std::move(*response->result));
 }
 

@@ -149,7 +149,8 @@ TEST_F(DelegatorTest, WhatComesAfterTheAnswerIsHarmless) {
 
 TEST_F(DelegatorTest, ThePeersErrorIsTheCallersError) {
   call(bob);
-  reply(wait_request(), "task_response", {{"error", "unknown_skill: no skill \"dig\""}});
+  reply(wait_request(), "task_response",
+        {{"error", "no skill \"dig\""}, {"code", "unknown_skill"}});
   run_until_outcomes(1);
   EXPECT_THAT(outcomes, ElementsAre("call unknown_skill: no skill \"dig\""));
 }
@@ -239,9 +240,9 @@ TEST_F(DelegatorTest, DoesNotFallBackWhereTheWorkCouldBeDoneTwice) {
   sidecar.on_command(test::FakeSidecar::answer_ok);
   delegate("bob");
   ASSERT_TRUE(loop.run_until([&] { return sidecar.messages("task_request").size() == 6; }));
-  reply(wait_request(), "task_response", {{"error", "not_connected: of my own"}});
+  reply(wait_request(), "task_response", {{"error", "of my own"}, {"code", "not_connected"}});
   run_until_outcomes(1);
-  EXPECT_THAT(outcomes, ElementsAre("task not_connected: of my own"));
+  EXPECT_THAT(outcomes, ElementsAre("task skill_failed: not_connected: of my own"));
   EXPECT_EQ(registry.count(submission), 0);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
 namespace chatixia::agent {
 namespace {
 
@@ -33,6 +35,11 @@ constexpr std::array names = std::to_array<Name>({
     {Errc::unavailable, error_code::unavailable},
     {Errc::internal, error_code::internal},
 });
+
+// What the mesh says of the caller's own link and sidecar.
+constexpr std::array own_trouble = {Errc::unknown_peer,   Errc::not_connected,
+                                    Errc::connect_failed, Errc::send_buffer_full,
+                                    Errc::sidecar_gone,   Errc::sidecar_busy};
 
 std::string_view code_of(Errc error) {
   // Others cannot tell these from a service that is away, and should not have to.
@@ -75,23 +82,26 @@ std::string_view protocol_code(const Error& error) {
   return code_of(static_cast<Errc>(error.code.value()));
 }
 
+std::string to_sentence(const Error& error) {
+  return error.context.empty() ? error.code.message() : error.context;
+}
+
+Error from_answer(std::string_view code, std::string_view sentence) {
+  const auto name = std::ranges::find(names, code, &Name::code);
+  if (name != names.end() && std::ranges::find(own_trouble, name->error) == own_trouble.end())
+    return to_error({.code = std::string(code), .message = std::string(sentence), .hint = {}});
+  if (code.empty()) return {Errc::skill_failed, std::string(sentence)};
+  return {Errc::skill_failed, fmt::format("{}: {}", code, sentence)};
+}
+
 std::string to_text(const Error& error) {
-  std::string text(protocol_code(error));
-  text += ": ";
-  text += error.context.empty() ? error.code.message() : error.context;
-  return text;
+  return fmt::format("{}: {}", protocol_code(error), to_sentence(error));
 }
 
 Error from_text(std::string_view text) {
   const auto colon = text.find(": ");
-  if (colon != text.npos) {
-    const auto name = std::ranges::find(names, text.substr(0, colon), &Name::code);
-    if (name != names.end())
-      return to_error({.code = std::string(name->code),
-                       .message = std::string(text.substr(colon + 2)),
-                       .hint = {}});
-  }
-  return {Errc::skill_failed, std::string(text)};
+  if (colon == text.npos) return from_answer("", text);
+  return from_answer(text.substr(0, colon), text.substr(colon + 2));
 }
 
 }  // namespace chatixia::agent

@@ -46,8 +46,13 @@ Error to_error(const protocol::Problem& problem);
 // The code that names an error to others; "internal" for errors of other modules.
 std::string_view protocol_code(const Error& error);
 
-// An error as the one text that a task response carries, "code: sentence", and back. A text
-// without a known code is skill_failed.
+// What an error says beside its code.
+std::string to_sentence(const Error& error);
+// The error that another agent's answer names. What it says of links and sidecars it says of its
+// own, and an unknown code may mean anything: both are skill_failed.
+Error from_answer(std::string_view code, std::string_view sentence);
+
+// An error as the one text that a queued task carries, "code: sentence", and back.
 std::string to_text(const Error& error);
 Error from_text(std::string_view text);
 

@@ -33,6 +33,23 @@ TEST(AgentErrc, CrossesTheMeshAsText) {
   EXPECT_EQ(protocol_code({Errc::peer_lost, {}}), "unavailable");
 }
 
+TEST(AgentErrc, APeersTroubleWithAThirdOneIsAFailureOfItsSkill) {
+  for (const Errc error : {Errc::unknown_peer, Errc::not_connected, Errc::connect_failed,
+                           Errc::send_buffer_full, Errc::sidecar_gone, Errc::sidecar_busy}) {
+    const std::string text = to_text({error, "x"});
+    EXPECT_EQ(from_text(text).code, Errc::skill_failed) << text;
+    EXPECT_EQ(from_text(text).context, text);
+    EXPECT_EQ(from_answer(protocol_code({error, {}}), "x").code, Errc::skill_failed) << text;
+  }
+}
+
+TEST(AgentErrc, AnAnswerNamesItsErrorOrIsAFailureOfTheSkill) {
+  EXPECT_EQ(from_answer("deadline_exceeded", "late").code, Errc::deadline_exceeded);
+  EXPECT_EQ(from_answer("", "boom").code, Errc::skill_failed);
+  EXPECT_EQ(from_answer("", "boom").context, "boom");
+  EXPECT_EQ(from_answer("quota", "spent").context, "quota: spent");
+}
+
 TEST(AgentErrc, AnyOtherTextIsAFailureOfTheSkill) {
   for (const char* const text : {"", "boom", "TTL expired", "key error: no such key"}) {
     EXPECT_EQ(from_text(text).code, Errc::skill_failed) << text;

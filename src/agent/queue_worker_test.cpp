@@ -36,7 +36,7 @@ class QueueWorkerTest : public testing::Test {
     });
     registry.answer([this](const net::HttpRequest& request) { return answer(request); });
   }
-  ~QueueWorkerTest() override {
+  void TearDown() override {
     open_gate();
     skills.join();
   }

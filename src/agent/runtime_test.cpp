@@ -21,7 +21,6 @@ using test::FakeRegistry;
 using test::FakeSidecar;
 using testing::HasSubstr;
 namespace ipc = protocol::ipc;
-namespace mesh = protocol::mesh;
 
 constexpr const char* registration = "POST /api/registry/agents";
 
@@ -37,7 +36,7 @@ class RuntimeTest : public testing::Test {
     });
     sidecar.on_command(FakeSidecar::answer_as("alice-sidecar"));
   }
-  ~RuntimeTest() override {
+  void TearDown() override {
     if (!is_open) go.count_down();
     if (runtime) stop();
   }
@@ -288,7 +287,7 @@ TEST_F(RuntimeTest, StoppingTellsPeersAndTheRegistryWhatBecameOfTheirTasks) {
   auto stopped = std::async(std::launch::async, [this] { runtime->stop(); });
   run_until_sent("task_response");
   EXPECT_EQ(json::encode(sidecar.messages("task_response")[0].payload),
-            R"({"error":"unavailable: The agent is stopping."})");
+            R"({"error":"The agent is stopping.","code":"unavailable"})");
   ASSERT_TRUE(loop.run_until([&] { return registry.count("POST /api/hub/tasks/t1") == 1; }));
   EXPECT_EQ(registry.body("POST /api/hub/tasks/t1").at("state"), "failed");
   EXPECT_EQ(stopped.wait_for(0s), std::future_status::timeout) << "a skill runs still";

@@ -158,7 +158,7 @@ TEST_F(FindSidecar, TheConfiguredPathIsFirstThenTheVariableThenPath) {
 }
 
 TEST_F(FindSidecar, APathThatIsNamedAndCannotBeRunIsAnError) {
-  const std::string good = program("good", "chatixia-sidecar");
+  (void)program("good", "chatixia-sidecar");
   std::ofstream(path("text")) << "no program";
   for (const std::string& name : {path("missing"), path("text"), path("good")}) {
     const auto configured = find(name, {{"PATH", path("good")}});

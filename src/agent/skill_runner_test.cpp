@@ -26,7 +26,7 @@ class SkillRunnerTest : public testing::Test {
       return "unblocked";
     });
   }
-  ~SkillRunnerTest() override {
+  void TearDown() override {
     open_gate();
     runner.join();
     settle();

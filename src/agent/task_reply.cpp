@@ -112,15 +112,10 @@ void TaskReply::drop_chunks() {
 }
 
 json::Object TaskReply::response() const {
-  mesh::TaskResponse response;
-  if (!*answer_) {
-    response.error = to_text(answer_->error());
-  } else if (lost_) {
-    response.error = to_text(*lost_);
-  } else {
-    response.result = **answer_;
-  }
-  return response.encode();
+  if (*answer_ && !lost_) return mesh::TaskResponse{.result = **answer_}.encode();
+  const Error& error = *answer_ ? *lost_ : answer_->error();
+  return mesh::TaskResponse{.error = to_sentence(error), .code = std::string(protocol_code(error))}
+      .encode();
 }
 
 }  // namespace chatixia::agent

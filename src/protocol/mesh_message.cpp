@@ -63,6 +63,7 @@ Result<TaskResponse> TaskResponse::parse(const json::Object& payload) {
   json::ObjectReader reader(payload);
   TaskResponse response;
   auto error = reader.text_or("error", "", body_bytes_max);
+  auto code = reader.text_or("code", "");
   if (reader.error()) return std::unexpected(*reader.error());
   const json::Value* const result = payload.if_contains("result");
   if (!error.empty()) {
@@ -75,10 +76,12 @@ Result<TaskResponse> TaskResponse::parse(const json::Object& payload) {
   } else {
     return fail(ParseError::missing_field, "\"result\"");
   }
+  if (response.error) response.code = std::move(code);
   return response;
 }
 
 json::Object TaskResponse::encode() const {
+  if (error && !code.empty()) return {{"error", *error}, {"code", code}};
   if (error) return {{"error", *error}};
   return {{"result", result.value_or(nullptr)}};
 }

@@ -53,6 +53,7 @@ struct TaskRequest {
 struct TaskResponse {
   std::optional<json::Value> result;
   std::optional<std::string> error;
+  std::string code;  // names the error to programs; 0.4 has none
   static Result<TaskResponse> parse(const json::Object& payload);
   json::Object encode() const;
   bool operator==(const TaskResponse&) const = default;

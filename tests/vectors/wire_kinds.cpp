@@ -290,7 +290,9 @@ std::map<std::string, Reader, std::less<>> make_readers() {
   });
   all["task_response"] =
       from_payload<mesh::TaskResponse>([](const mesh::TaskResponse& it) -> Value {
-        return Object{{"result", or_null(it.result)}, {"error", or_null(it.error)}};
+        return Object{{"result", or_null(it.result)},
+                      {"error", or_null(it.error)},
+                      {"code", it.code.empty() ? Value() : Value(it.code)}};
       });
   all["stream_chunk"] = from_payload<mesh::StreamChunk>([](const mesh::StreamChunk& it) -> Value {
     return Object{{"text", it.text}, {"done", it.done}};
