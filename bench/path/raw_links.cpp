@@ -68,7 +68,7 @@ RawLinks::Link& RawLinks::make(int number) {
 void RawLinks::call(int number) {
   Link& link = make(number);
   const std::string sdp = link.driver->act([](Connection& connection, Instant now) {
-    connection.open_channel(now, {.label = "bench"});
+    must(connection.open_channel(now, {.label = "bench"}));
     return connection.create_offer(now);
   });
   tell(number, signaling::type::offer, signaling::Description{sdp}.encode());

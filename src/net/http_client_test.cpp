@@ -241,7 +241,7 @@ TEST(Resolve, AnswersMoreNamesThanItHasThreads) {
 class TlsTest : public HttpClientTest {
  protected:
   TlsTest() { trust(certificate); }
-  ~TlsTest() override { ::unsetenv("SSL_CERT_FILE"); }
+  void TearDown() override { ::unsetenv("SSL_CERT_FILE"); }
 
   void trust(const test::TestCertificate& trusted) const {
     trusted.save(directory.path("store.pem"));
