@@ -1,6 +1,8 @@
 #include "sidecar/parent.hpp"
 
 #include <csignal>
+#include <sched.h>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
@@ -74,6 +76,36 @@ TEST(Parent, ItsEndIsOurs) {
   ASSERT_GT(::waitpid(-1, &status, 0), 0);
   EXPECT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(WTERMSIG(status), SIGTERM);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+volatile std::sig_atomic_t terminations = 0;
+
+// Each thread of a parent that dies tells its children; a second signal would end a sidecar at
+// once.
+TEST(Parent, ItsEndIsToldOnceWhateverItsThreads) {
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  const pid_t grandparent = ::getpid();
+  status_of_child([&] {
+    const pid_t parent = ::getpid();
+    int ready[2];
+    if (::pipe(ready) != 0) ::_exit(1);
+    if (::fork() == 0) {
+      ::signal(SIGTERM, [](int) { terminations = terminations + 1; });
+      const char yes = end_with_parent(parent) ? 'y' : 'n';
+      if (::write(ready[1], &yes, 1) != 1) ::_exit(1);
+      while (::getppid() != grandparent || terminations == 0) ::sched_yield();
+      ::_exit(terminations);
+    }
+    char answer = 0;
+    if (::read(ready[0], &answer, 1) != 1 || answer != 'y') ::_exit(1);
+    for (int i = 0; i < 8; ++i) std::thread([] { ::pause(); }).detach();
+    ::kill(parent, SIGKILL);
+  });
+  int status = 0;
+  ASSERT_GT(::waitpid(-1, &status, 0), 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 1);
   ::prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
