@@ -1,6 +1,6 @@
-#include "base/log_line.hpp"
-
 #include <gtest/gtest.h>
+
+#include "base/log_line.hpp"
 
 namespace chatixia {
 namespace {

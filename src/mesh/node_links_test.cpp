@@ -15,7 +15,6 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::Each;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 Endpoint at(std::string_view text) {
   return Endpoint::parse(text).value();

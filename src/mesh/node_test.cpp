@@ -104,6 +104,7 @@ TEST_F(NodeTest, RegistersAndThenOffersToEveryoneWhoIsThere) {
 
 TEST_F(NodeTest, OffersToAsManyAsItMayWhenMoreAreThere) {
   std::vector<std::string> names;
+  names.reserve(limits::peers_max + 76);
   for (std::size_t i = 0; i < limits::peers_max + 76; ++i) names.push_back("p" + std::to_string(i));
   sign_on(names);
   EXPECT_EQ(signals(type::offer).size(), limits::peers_max);

@@ -11,7 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 using test::RawTcp;
 using testing::HasSubstr;
-using testing::Not;
 
 class HttpServerTest : public testing::Test {
  protected:
@@ -144,8 +143,8 @@ TEST_F(HttpServerTest, RefusesMalformedRequests) {
            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 2\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
-           "0\r\n\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: "
+           "chunked\r\n\r\n0\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"
            "0\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n",
@@ -256,6 +255,7 @@ TEST_F(HttpServerTest, BoundsItsConnections) {
   options.connections_max = 2;
   listen();
   std::vector<RawTcp> clients;
+  clients.reserve(3);
   for (int i = 0; i < 3; ++i) clients.push_back(connect());
   ASSERT_TRUE(loop.run_until([&] { return clients[2].ended(); }));
   EXPECT_TRUE(clients[2].received().starts_with("HTTP/1.1 503 ")) << clients[2].received();

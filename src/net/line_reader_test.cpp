@@ -56,7 +56,8 @@ TEST(LineReader, HoldsALineOfTheLargestSize) {
 
 TEST(LineReader, ReportsAnEndlessLineOnceAndKeepsNothingOfIt) {
   LineReader reader(1000);
-  EXPECT_EQ(cut(reader, std::string(10'000'000, 'x'), 65'536), std::vector{oversized});
+  const std::size_t endless = 10'000'000;
+  EXPECT_EQ(cut(reader, std::string(endless, 'x'), 65'536), std::vector{oversized});
   EXPECT_EQ(cut(reader, "\nnext\n", 100), std::vector<std::string>{"next"});
 }
 

@@ -324,6 +324,7 @@ TEST_F(LineTest, TakesSixteenConnectionsAndClosesTheRest) {
                                  [&](auto connection) { accepted.push_back(connection); });
   ASSERT_TRUE(made.has_value());
   std::vector<UniqueFd> clients;
+  clients.reserve(20);
   for (int i = 0; i < 20; ++i) clients.push_back(raw_connect());
   char byte = 0;
   ASSERT_TRUE(
@@ -456,6 +457,7 @@ TEST_F(LineTest, LetsOnlyOneOfManyStartingAtOnceHaveAStaleSocket) {
   std::vector<std::thread> threads;
   std::array<test::TestLoop, 8> loops;
   std::array<std::unique_ptr<LineServer>, 8> servers;
+  threads.reserve(servers.size());
   for (std::size_t i = 0; i < servers.size(); ++i)
     threads.emplace_back([&, i] {
       if (auto made = LineServer::listen(loops[i], path, options, [](auto) {})) {

@@ -51,6 +51,7 @@ struct FakeKernel {
     errno = refuses_segmentation && message->msg_iovlen > 1 ? EIO : scripted;
     if (errno != 0) return -1;
     std::vector<std::size_t> sizes;
+    sizes.reserve(message->msg_iovlen);
     for (std::size_t i = 0; i < message->msg_iovlen; ++i)
       sizes.push_back(message->msg_iov[i].iov_len);
     taken.push_back(sizes);

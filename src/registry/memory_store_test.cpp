@@ -30,6 +30,7 @@ std::error_code put(MemoryStore& store, std::vector<TaskEntry> entries) {
 
 std::vector<std::string> ids(const std::vector<const TaskEntry*>& entries) {
   std::vector<std::string> result;
+  result.reserve(entries.size());
   for (const TaskEntry* entry : entries) result.push_back(entry->task.id);
   return result;
 }

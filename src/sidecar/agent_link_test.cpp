@@ -32,7 +32,7 @@ class AgentLinkTest : public ::testing::Test {
                                 },
                             .on_left = [this] { ++departures; }});
   }
-  ~AgentLinkTest() override {
+  void TearDown() override {
     link.reset();
     std::filesystem::remove_all(folder);
   }

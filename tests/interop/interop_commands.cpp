@@ -140,10 +140,12 @@ void Commands::open_channel(Reader& command) {
   ChannelOptions options{.label = command.text("label"),
                          .protocol = command.text_or("protocol", ""),
                          .ordered = command.boolean_or("ordered", true)};
-  peers_[command.self]
-      .registry->link(command.peer)
-      ->act(
-          [&](PeerConnection& connection, Instant now) { connection.open_channel(now, options); });
+  const auto opened = peers_[command.self]
+                          .registry->link(command.peer)
+                          ->act([&](PeerConnection& connection, Instant now) {
+                            return connection.open_channel(now, options);
+                          });
+  if (!opened) report_error(command.self, opened.error().message());
 }
 
 void Commands::send(Reader& command) {

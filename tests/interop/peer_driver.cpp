@@ -13,13 +13,13 @@ Result<std::unique_ptr<PeerDriver>> PeerDriver::make(net::Loop& loop, RandomSour
   auto socket = net::UdpSocket::bind(loop, {address, 0}, {});
   if (!socket) return std::unexpected(socket.error());
   return std::unique_ptr<PeerDriver>(
-      new PeerDriver(loop, random, std::move(options), std::move(*socket), std::move(handler)));
+      new PeerDriver(loop, random, options, std::move(*socket), std::move(handler)));
 }
 
 PeerDriver::PeerDriver(net::Loop& loop, RandomSource& random, PeerConnection::Options options,
                        std::unique_ptr<net::UdpSocket> socket, EventHandler handler)
     : socket_(std::move(socket)),
-      connection_(std::move(options), random, net::now()),
+      connection_(options, random, net::now()),
       handler_(std::move(handler)),
       timer_(loop, [this] {
         act([](PeerConnection& connection, Instant now) { connection.handle_timeout(now); });

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace chatixia::interop {
 
 namespace signaling = protocol::signaling;
@@ -45,7 +47,7 @@ void RegistryPeer::offer(const std::string& peer) {
   PeerDriver* link = make_link(peer);
   if (!link) return;
   const std::string sdp = link->act([](PeerConnection& connection, Instant now) {
-    connection.open_channel(now, {.label = "mesh"});
+    expects(connection.open_channel(now, {.label = "mesh"}).has_value());
     return connection.create_offer(now);
   });
   signal(signaling::type::offer, peer, signaling::Description{sdp}.encode());

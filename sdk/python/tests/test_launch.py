@@ -67,7 +67,7 @@ class Launch(unittest.IsolatedAsyncioTestCase):
     async def test_does_not_take_another_sidecar_for_its_child(self) -> None:
         async with FakeSidecar() as other:
             with self.assertRaises(SidecarBusy) as caught:
-                await MeshClient.launch(binary=self.program("sleep 60\n"), socket_path=other.path)
+                await MeshClient.launch(binary=self.program("exec sleep 60\n"), socket_path=other.path)
             await other.wait_connected()
             self.assertIn(other.path, caught.exception.message)
             self.assertEqual(other.commands, [])
