@@ -17,7 +17,7 @@ export function processorSeconds() {
 }
 
 export function percentiles(samples) {
-  const sorted = samples.toSorted((a, b) => a - b);
+  const sorted = [...samples].sort((a, b) => a - b);
   const at = (fraction) => sorted[Math.floor(fraction * (sorted.length - 1))];
   return { p50: at(0.5), p99: at(0.99) };
 }

@@ -32,8 +32,11 @@ export function makeBinary(size, seed) {
   return Uint8Array.from({ length: size }, () => next() & 0xff);
 }
 
+// Node.js 18 has it in a module; browsers and later ones have it everywhere.
+const { subtle } = globalThis.crypto ?? (await import('node:crypto')).webcrypto;
+
 export async function sha256(bytes) {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  const digest = new Uint8Array(await subtle.digest('SHA-256', bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
