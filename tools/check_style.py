@@ -126,6 +126,16 @@ def namespace_problem(where: str, text: str) -> str | None:
     return f"declares nothing in namespace {expected}"
 
 
+def own_header_problem(root: Path, where: str, text: str) -> str | None:
+    """What a source includes first compiles alone, so the build verifies only the other headers."""
+    header = Path(where).with_suffix(".hpp")
+    if not where.startswith("src/") or not where.endswith(".cpp") or not (root / header).exists():
+        return None
+    own = f'#include "{header.relative_to("src").as_posix()}"'
+    first = re.search(r"^#include.*$", text, re.M)
+    return None if first and first.group() == own else "does not include its own header first"
+
+
 def find_problems(root: Path) -> Iterator[tuple[str, str, str]]:
     """(rule, file, what is wrong where)"""
     for path in files(root, TEXT_SUFFIXES):
@@ -146,6 +156,8 @@ def find_problems(root: Path) -> Iterator[tuple[str, str, str]]:
                 yield rule.name, where, f"{where}:{line}: {rule.message} [{rule.name}]"
         if is_cxx and (problem := namespace_problem(where, code)):
             yield "namespace", where, f"{where}: {problem} [namespace]"
+        if is_cxx and (problem := own_header_problem(root, where, prose)):
+            yield "header", where, f"{where}: {problem} [header]"
 
 
 def read_exceptions(root: Path) -> dict[tuple[str, str], str]:

@@ -64,6 +64,14 @@ class CheckStyle(InTree):
         self.assertEqual(self.rules("src/rtc/ice/a.hpp", "namespace chatixia::rtc::ice {}\n"),
                          ["once"])
 
+    def test_wants_a_source_to_include_its_own_header_first(self) -> None:
+        self.write("src/mesh/a.hpp", "#pragma once\nnamespace chatixia::mesh {}\n")
+        good = '#include "mesh/a.hpp"\n\n#include <vector>\n'
+        self.assertEqual(self.rules("src/mesh/a.cpp", good), [])
+        self.assertEqual(self.rules("src/mesh/a.cpp", "#include <vector>\n" + good), ["header"])
+        self.assertEqual(self.rules("src/mesh/a.cpp", ""), ["header"])
+        self.assertEqual(self.rules("src/mesh/b.cpp", "#include <vector>\n"), [])
+
     def test_honours_an_exception_and_refuses_an_idle_one(self) -> None:
         self.write("src/mesh/a.cpp", "assert(ok);\n")
         self.write(check_style.EXCEPTIONS, "assert src/mesh/a.cpp for this test\n")
