@@ -117,8 +117,9 @@ void list_tasks(const Services& services, Call call) {
   constexpr std::size_t bytes_max = 8 * 1024 * 1024;
   std::size_t count = count_default;
   if (const std::string_view limit = call.request.parameter("limit"); !limit.empty()) {
-    const char* const end = limit.data() + limit.size();
-    const auto [stop, error] = std::from_chars(limit.data(), end, count);
+    const char* const begin = limit.data();
+    const char* const end = begin + limit.size();
+    const auto [stop, error] = std::from_chars(begin, end, count);
     if (error != std::errc() || stop != end || count > count_max)
       return call.respond(problem_response(Error{Errc::invalid, "limit must be 0 to 10000"}));
   }

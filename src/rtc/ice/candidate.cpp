@@ -36,8 +36,9 @@ class Words {
 template <class Number>
 std::optional<Number> parse_number(std::string_view word) {
   Number value = 0;
-  const char* const end = word.data() + word.size();
-  const auto [stopped, error] = std::from_chars(word.data(), end, value);
+  const char* const begin = word.data();
+  const char* const end = begin + word.size();
+  const auto [stopped, error] = std::from_chars(begin, end, value);
   if (word.empty() || error != std::errc{} || stopped != end) return std::nullopt;
   return value;
 }
