@@ -127,6 +127,13 @@ TEST_F(HttpServerTest, AsksForABodyThatTheClientHoldsBack) {
 }
 
 TEST_F(HttpServerTest, RefusesMalformedRequests) {
+  // RFC 9112, section 6.1: the classic of request smuggling, in both orders.
+  constexpr const char* length_and_chunks =
+      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  constexpr const char* chunks_and_length =
+      "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+      "Content-Length: 3\r\n\r\n0\r\n\r\n";
   for (const char* text : {
            "\x16\x03\x01\x02 hello\r\n\r\n",
            "GET\r\n\r\n",
@@ -143,10 +150,8 @@ TEST_F(HttpServerTest, RefusesMalformedRequests) {
            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 2\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: "
-           "chunked\r\n\r\n0\r\n\r\n",
-           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"
-           "0\r\n\r\n",
+           length_and_chunks,
+           chunks_and_length,
            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
        }) {
