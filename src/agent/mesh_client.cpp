@@ -93,6 +93,17 @@ void MeshClient::send(const PeerId& to, const mesh::Message& message, Callback<v
   command(id, ipc::encode_send(id, to, text), expect_ok(std::move(done)));
 }
 
+void MeshClient::reply(const PeerId& to, const mesh::Message& question, std::string_view type,
+                       json::Object payload, Callback<void> done) {
+  send(to,
+       {.type = std::string(type),
+        .request_id = question.request_id,
+        .source_agent = options_.self.value(),
+        .target_agent = question.source_agent,
+        .payload = std::move(payload)},
+       std::move(done));
+}
+
 void MeshClient::broadcast(const mesh::Message& message, Callback<void> done) {
   const std::string id = next_id();
   const std::string text = message.encode();

@@ -67,6 +67,9 @@ class MeshClient {
 
   // Done when the sidecar has taken the message, which says nothing about its delivery.
   void send(const PeerId& to, const protocol::mesh::Message& message, Callback<void> done);
+  // Sends what answers `question`.
+  void reply(const PeerId& to, const protocol::mesh::Message& question, std::string_view type,
+             json::Object payload, Callback<void> done);
   void broadcast(const protocol::mesh::Message& message, Callback<void> done);
   void list_peers(Callback<std::vector<PeerId>> done);
   // Done when the link is open.

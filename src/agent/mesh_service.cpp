@@ -37,7 +37,7 @@ void MeshService::on_task(const PeerId& from, const mesh::Message& message) {
   const std::pair key(from, message.request_id);
   auto& reply = replies_[key];
   if (reply) return;
-  reply = std::make_shared<TaskReply>(loop_, mesh_, TaskReply::Options{.self = options_.self}, from,
+  reply = std::make_shared<TaskReply>(loop_, mesh_, TaskReply::Options{}, from,
                                       mesh::Message{.type = message.type,
                                                     .request_id = message.request_id,
                                                     .source_agent = message.source_agent,
@@ -69,17 +69,10 @@ void MeshService::on_task(const PeerId& from, const mesh::Message& message) {
 
 void MeshService::reply(const PeerId& to, const mesh::Message& question, std::string_view type,
                         json::Object payload) {
-  mesh_.send(to,
-             {.type = std::string(type),
-              .request_id = question.request_id,
-              .source_agent = options_.self.value(),
-              .target_agent = question.source_agent,
-              .payload = std::move(payload)},
-             [to](const Result<void>& sent) {
-               if (!sent)
-                 log.warning("answer not delivered",
-                             {{"to", to.value()}, {"why", sent.error().message()}});
-             });
+  mesh_.reply(to, question, type, std::move(payload), [to](const Result<void>& sent) {
+    if (!sent)
+      log.warning("answer not delivered", {{"to", to.value()}, {"why", sent.error().message()}});
+  });
 }
 
 }  // namespace chatixia::agent

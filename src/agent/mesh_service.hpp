@@ -16,7 +16,6 @@ namespace chatixia::agent {
 class MeshService {
  public:
   struct Options {
-    AgentId self;
     // For requests that name no deadline, and the most that a request can ask for.
     Duration deadline_default = std::chrono::minutes(5);
     Duration deadline_max = std::chrono::hours(24);

@@ -82,7 +82,7 @@ class MeshServiceTest : public testing::Test {
   std::atomic<bool> was_cut = false;
   MeshClient client{loop, {.self = AgentId("alice")}, [](MeshClient::Event) {}};
   SkillRunner skills{loop, {}};
-  MeshService service{loop, {.self = AgentId("alice")}, client, skills};
+  MeshService service{loop, {}, client, skills};
 };
 
 TEST_F(MeshServiceTest, AnswersAPing) {
@@ -273,9 +273,7 @@ TEST(TaskReply, ALinkThatTakesNothingIsGivenUp) {
       *net::LineConnection::connect(loop, dir.path("s.sock"), MeshClient::connection_options));
   int ends = 0;
   const auto reply = std::make_shared<TaskReply>(
-      loop, client,
-      TaskReply::Options{
-          .self = AgentId("alice"), .retry_min = 1ms, .retry_max = 2ms, .patience = 20ms},
+      loop, client, TaskReply::Options{.retry_min = 1ms, .retry_max = 2ms, .patience = 20ms},
       PeerId("bob"), mesh::Message{.type = "task_request", .request_id = "r1"}, [&] { ++ends; });
   std::vector<bool> written;
   for (int i = 0; i < 2; ++i) reply->add_chunk("x", [&](bool taken) { written.push_back(taken); });

@@ -57,7 +57,7 @@ struct Runtime::Parts {
         mesh(loop, {.self = options.self}, [this](MeshClient::Event event) { on_event(event); }),
         registry(loop, {.url = options.registry, .api_key = options.api_key}),
         skills(loop, options.skills),
-        service(loop, {.self = options.self}, mesh, skills),
+        service(loop, {}, mesh, skills),
         delegator(loop, {.self = options.self}, mesh, registry),
         queue(loop,
               {.self = options.self,

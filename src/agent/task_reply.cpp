@@ -55,15 +55,10 @@ void TaskReply::send_next() {
 
 void TaskReply::send(std::string_view type, json::Object payload) {
   is_busy_ = true;
-  mesh_.send(to_,
-             {.type = std::string(type),
-              .request_id = question_.request_id,
-              .source_agent = options_.self.value(),
-              .target_agent = question_.source_agent,
-              .payload = std::move(payload)},
-             [weak = weak_from_this()](const Result<void>& sent) {
-               if (const auto self = weak.lock()) self->on_sent(sent);
-             });
+  mesh_.reply(to_, question_, type, std::move(payload),
+              [weak = weak_from_this()](const Result<void>& sent) {
+                if (const auto self = weak.lock()) self->on_sent(sent);
+              });
 }
 
 void TaskReply::on_sent(const Result<void>& sent) {

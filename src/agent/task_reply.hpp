@@ -17,7 +17,6 @@ namespace chatixia::agent {
 class TaskReply : public std::enable_shared_from_this<TaskReply> {
  public:
   struct Options {
-    AgentId self;
     // Between tries while the link is full: first `retry_min`, then longer each time.
     Duration retry_min = std::chrono::milliseconds(5);
     Duration retry_max = std::chrono::milliseconds(250);
