@@ -14,7 +14,7 @@ constexpr Log log("agent");
 }  // namespace
 
 MeshService::MeshService(net::Loop& loop, Options options, MeshClient& mesh, SkillRunner& skills)
-    : loop_(loop), options_(std::move(options)), mesh_(mesh), skills_(skills) {}
+    : loop_(loop), options_(options), mesh_(mesh), skills_(skills) {}
 
 bool MeshService::handle(const PeerId& from, const mesh::Message& message) {
   if (message.type == mesh::type::ping) {

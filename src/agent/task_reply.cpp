@@ -17,7 +17,7 @@ constexpr Log log("agent");
 TaskReply::TaskReply(net::Loop& loop, MeshClient& mesh, Options options, PeerId to,
                      mesh::Message question, std::function<void()> on_end)
     : mesh_(mesh),
-      options_(std::move(options)),
+      options_(options),
       to_(std::move(to)),
       question_(std::move(question)),
       on_end_(std::move(on_end)),
