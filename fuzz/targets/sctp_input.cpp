@@ -6,10 +6,10 @@
 #include "base/bytes.hpp"
 #include "rtc/sctp/association.hpp"
 #include "rtc/sctp/crc32c.hpp"
+#include "script.hpp"
 #include "support/virtual_clock.hpp"
 
-// Packets of a stranger against an association in a chosen state. The first byte chooses the
-// state; then follow packets: one byte of flags, two of size, the bytes.
+// A script of a stranger's packets against an association in a chosen state.
 namespace {
 
 using namespace chatixia;
@@ -98,17 +98,8 @@ class Scene {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  ByteReader reader({data, size});
-  const std::uint8_t state = reader.u8();
-  if (!reader.ok()) return 0;
   Scene scene;
-  scene.reach(state % 6);
-  for (int packets = 0; packets < 64 && reader.remaining() > 0; ++packets) {
-    const std::uint8_t flags = reader.u8();
-    const Bytes bytes = reader.bytes(reader.u16());
-    if (!reader.ok()) break;
-    scene.inject(flags, bytes);
-  }
+  if (!fuzz::play(scene, 6, {data, size})) return 0;
   for (int second = 0; second < 5; ++second) scene.pass(1s);
   return 0;
 }

@@ -5,10 +5,10 @@
 
 #include "base/assert.hpp"
 #include "rtc/turn/client.hpp"
+#include "script.hpp"
 #include "support/fake_turn_server.hpp"
 
-// A TURN server that says whatever it likes to a client in a chosen state. The first byte chooses
-// the state; then follow datagrams of the server: one byte of flags, two of size, the bytes.
+// A script of what a TURN server says, whatever it likes, to a client in a chosen state.
 namespace {
 
 using namespace chatixia;
@@ -100,17 +100,8 @@ class Scene {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  ByteReader reader({data, size});
-  const std::uint8_t state = reader.u8();
-  if (!reader.ok()) return 0;
   Scene scene;
-  scene.reach(state % 4);
-  for (int datagrams = 0; datagrams < 64 && reader.remaining() > 0; ++datagrams) {
-    const std::uint8_t flags = reader.u8();
-    const Bytes bytes = reader.bytes(reader.u16());
-    if (!reader.ok()) break;
-    scene.inject(flags, bytes);
-  }
+  if (!fuzz::play(scene, 4, {data, size})) return 0;
   for (int minute = 0; minute < 12; ++minute) scene.pass(1min);
   scene.end();
   return 0;
