@@ -27,6 +27,16 @@ class Mesh : public ::testing::TestWithParam<std::uint64_t> {
     for (const std::string& name : names) world.boot(name);
   }
   bool all_delivered() { return world.outstanding() == 0; }
+  // "a" and "b" find each other, and what either says from then on arrives.
+  void expect_linked_and_heard() {
+    EXPECT_TRUE(world.run_until([&] { return world.all_linked(); }, 10s));
+    const std::uint64_t before = world.last_number();
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_TRUE(world.send("a", "b"));
+      ASSERT_TRUE(world.send("b", "a"));
+    }
+    EXPECT_TRUE(world.run_until([&] { return world.outstanding_after(before) == 0; }, 5s));
+  }
 
  private:
   std::uint64_t seed_;
@@ -99,13 +109,7 @@ TEST_P(Mesh, TakesACrashedPeerBack) {
   world.crash("b");
   world.run_for(world.random().up_to(60s));
   world.boot("b");
-  EXPECT_TRUE(world.run_until([&] { return world.all_linked(); }, 10s));
-  const std::uint64_t before = world.last_number();
-  for (int i = 0; i < 20; ++i) {
-    ASSERT_TRUE(world.send("a", "b"));
-    ASSERT_TRUE(world.send("b", "a"));
-  }
-  EXPECT_TRUE(world.run_until([&] { return world.outstanding_after(before) == 0; }, 5s));
+  expect_linked_and_heard();
 }
 
 TEST_P(Mesh, TakesAPeerBackAtTheAddressThatItHad) {
@@ -118,13 +122,7 @@ TEST_P(Mesh, TakesAPeerBackAtTheAddressThatItHad) {
     world.crash(gone);
     world.run_for(world.random().up_to(round < 2 ? 20ms : 60s));
     world.boot(gone, {.same_address = true});
-    EXPECT_TRUE(world.run_until([&] { return world.all_linked(); }, 10s));
-    const std::uint64_t before = world.last_number();
-    for (int i = 0; i < 20; ++i) {
-      ASSERT_TRUE(world.send("a", "b"));
-      ASSERT_TRUE(world.send("b", "a"));
-    }
-    EXPECT_TRUE(world.run_until([&] { return world.outstanding_after(before) == 0; }, 5s));
+    expect_linked_and_heard();
   }
 }
 
